@@ -1,0 +1,106 @@
+"""Metrics: over tokens while training, over whole outputs afterwards."""
+
+import keras
+import sacrebleu
+from keras import ops
+
+from seqkeras.losses import cross_entropy
+from seqkeras.saving import saveable
+
+
+@saveable
+class TokenAccuracy(keras.metrics.Mean):
+    """Share of real tokens whose likeliest id is the true one: next [B, T], logits [B, T, V], weight [B, T]."""
+
+    def __init__(self, name="token_accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(*_flat(_hits(y_true, y_pred), sample_weight))
+
+
+@saveable
+class ExactMatch(keras.metrics.Mean):
+    """Share of sequences with every real token right, the true prefix given: next [B, T], logits [B, T, V]."""
+
+    def __init__(self, name="exact_match", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        wrong = 1.0 - _hits(y_true, y_pred)
+        if sample_weight is not None:
+            wrong = wrong * ops.cast(ops.cast(sample_weight, "float32") > 0, "float32")
+        super().update_state(1.0 - ops.max(wrong, axis=-1))
+
+
+@saveable
+class Perplexity(keras.metrics.Mean):
+    """exp of the mean cross-entropy of real tokens, natural logarithm: next [B, T], logits [B, T, V]."""
+
+    def __init__(self, name="perplexity", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(*_flat(cross_entropy(y_true, y_pred), sample_weight))
+
+    def result(self):
+        return ops.exp(super().result())
+
+
+def _flat(values, weight):
+    """One axis, because Keras's weighted mean does not take a length that is unknown until run time."""
+    return ops.reshape(values, (-1,)), None if weight is None else ops.reshape(weight, (-1,))
+
+
+def _hits(y_true, y_pred):
+    best = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
+    return ops.cast(best == ops.cast(y_true, "int32"), "float32")
+
+
+def bleu(outputs, references, **options):
+    """Corpus BLEU of plain strings: (score 0..100, sacrebleu signature). Papineni et al. 2002; Post 2018.
+
+    `options` go to `sacrebleu.metrics.BLEU`, for example `lowercase=True`.
+    """
+    return _corpus(sacrebleu.metrics.BLEU(**options), outputs, references)
+
+
+def chrf(outputs, references, **options):
+    """Corpus chrF of plain strings: (score 0..100, sacrebleu signature). Popovic 2015."""
+    return _corpus(sacrebleu.metrics.CHRF(**options), outputs, references)
+
+
+def _corpus(metric, outputs, references):
+    _same_number(outputs, references)
+    score = metric.corpus_score(list(outputs), [list(references)]).score
+    return score, str(metric.get_signature())
+
+
+def edit_distance(a, b):
+    """Fewest insertions, deletions and substitutions that turn sequence `a` into `b`. Levenshtein 1966."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        diagonal, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
+    return row[-1]
+
+
+def edit_rate(outputs, references):
+    """Edits over reference symbols, of sequences of symbols: characters (strings) or words (lists). 0 is perfect."""
+    _same_number(outputs, references)
+    edits = sum(edit_distance(o, r) for o, r in zip(outputs, references, strict=True))
+    return edits / max(1, sum(len(r) for r in references))
+
+
+def error_rate(outputs, references):
+    """Share of outputs that differ from their reference at all (word error rate of a pronunciation dictionary)."""
+    _same_number(outputs, references)
+    return sum(o != r for o, r in zip(outputs, references, strict=True)) / max(1, len(references))
+
+
+def _same_number(outputs, references):
+    if len(outputs) != len(references):
+        raise ValueError(
+            f"Expected as many outputs as references. Received: {len(outputs)} outputs, {len(references)} references"
+        )

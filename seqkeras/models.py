@@ -1,0 +1,429 @@
+"""The front room: one Keras model a task family.
+
+Constructors take plain numbers and strings; `model.fit` eats what `seqkeras.pipelines` gives; outputs are logits.
+Weights exist as soon as a model does. Models that produce sequences answer `start(inputs)` and `step(ids, state)`,
+which `search` drives. `signatures(batch, length)` names what a device may ask of the model.
+"""
+
+import keras
+from keras import ops
+
+from seqkeras import encoders, masks
+from seqkeras.decoders import AttentionDecoder, RecurrentDecoder, TransformerDecoder
+from seqkeras.encoders import RecurrentEncoder, TransformerEncoder
+from seqkeras.saving import saveable
+from seqkeras.transformer import Positions
+
+
+@saveable
+class SequenceClassifier(keras.Model):
+    """Many to one: a recurrent encoder, pooling over time, one dense layer.
+
+    logits = W pool(h_1 .. h_T) + b
+
+    Args:
+        vocab_size: number of token ids; None for real-valued input of width `input_units`.
+        num_classes: number of classes.
+        units, num_layers, dropout, cell, bidirectional, residual: of the encoder.
+        pooling: "last" (the encoder's summary), "max" or "mean" over real positions.
+        embedding_units: width of the token embedding, `units` if None.
+        input_units: width D of real-valued input.
+
+    Call arguments: ids [B, T], or `{"values": [B, T, D], "length": [B]}`. Returns: logits [B, num_classes].
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        num_classes,
+        units=128,
+        num_layers=1,
+        dropout=0.0,
+        cell="gru",
+        bidirectional=True,
+        residual=False,
+        pooling="max",
+        embedding_units=None,
+        input_units=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if (vocab_size is None) == (input_units is None):
+            raise ValueError(
+                "Expected either vocab_size (token ids) or input_units (real-valued input). "
+                f"Received: vocab_size={vocab_size}, input_units={input_units}"
+            )
+        if pooling not in ("last", "max", "mean"):
+            raise ValueError(f"Expected pooling to be 'last', 'max' or 'mean'. Received: pooling={pooling!r}")
+        _positive(num_classes=num_classes)
+        self.vocab_size = vocab_size
+        self.num_classes = num_classes
+        self.units = units
+        self.num_layers = num_layers
+        self.dropout = dropout
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.residual = residual
+        self.pooling = pooling
+        self.embedding_units = embedding_units
+        self.input_units = input_units
+        width = input_units or embedding_units or units
+        if vocab_size is not None:
+            self.embedding = keras.layers.Embedding(vocab_size, width)
+            self.embedding.build((None, None))
+        self.encoder = RecurrentEncoder(units, num_layers, dropout, cell, bidirectional, residual, name="encoder")
+        self.encoder.build((None, None, width))
+        self.drop = keras.layers.Dropout(dropout)
+        self.logits = keras.layers.Dense(num_classes, name="logits")
+        self.logits.build((None, self.encoder.width))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        if self.vocab_size is None:
+            x = inputs["values"]
+            mask = masks.lengths(inputs["length"], ops.shape(x)[1])
+        else:
+            x, mask = self.embedding(inputs), masks.padding(inputs)
+        memory, summary = self.encoder(x, mask=mask, training=training)
+        if self.pooling != "last":
+            summary = (encoders.maximum if self.pooling == "max" else encoders.mean)(memory, mask)
+        return self.logits(self.drop(summary, training=training))
+
+    def classify(self, inputs):
+        """inputs `{"ids": [B, T]}` or as in `call` -> `{"probabilities": [B, num_classes]}`."""
+        return {"probabilities": ops.softmax(self(inputs.get("ids", inputs)))}
+
+    def signatures(self, batch, length):
+        if self.vocab_size is None:
+            inputs = {
+                "values": _spec(batch, length, self.input_units, dtype="float32"),
+                "length": _spec(batch),
+            }
+        else:
+            inputs = {"ids": _spec(batch, length)}
+        return {"classify": (self.classify, inputs)}
+
+
+@saveable
+class SequenceGenerator(keras.Model):
+    """One to many: a class label starts a recurrent decoder.
+
+    p(y_1 .. y_T | label) = prod_t p(y_t | y_1 .. y_{t-1}, label)
+
+    Args:
+        vocab_size: number of token ids.
+        num_classes: number of labels.
+        units, num_layers, dropout, cell: of the decoder.
+        context: the label's embedding initialises the "state", is an "input" at each step, or "both".
+        embedding_units: width of the token embedding, `units` if None.
+
+    Call arguments: `{"label": [B], "target": [B, T]}`. Returns: logits [B, T, V].
+    """
+
+    task = "generate"
+
+    def __init__(
+        self,
+        vocab_size,
+        num_classes,
+        units=128,
+        num_layers=1,
+        dropout=0.0,
+        cell="gru",
+        context="both",
+        embedding_units=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _positive(vocab_size=vocab_size, num_classes=num_classes)
+        self.vocab_size = vocab_size
+        self.num_classes = num_classes
+        self.units = units
+        self.num_layers = num_layers
+        self.dropout = dropout
+        self.cell = cell
+        self.context = context
+        self.embedding_units = embedding_units
+        self.label_embedding = keras.layers.Embedding(num_classes, units, name="label")
+        self.label_embedding.build((None,))
+        self.decoder = RecurrentDecoder(
+            vocab_size, units, num_layers, dropout, cell, context, embedding_units, name="decoder"
+        )
+        self.decoder.build((None, units))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        return self.decoder(inputs["target"], self.label_embedding(inputs["label"]), training=training)
+
+    def start(self, inputs):
+        return self.decoder.start(self.label_embedding(inputs["label"]))
+
+    def step(self, ids, state):
+        return self.decoder.step(ids, state)
+
+    def signatures(self, batch, length):
+        return _stepwise(self, {"label": _spec(batch)})
+
+
+class EncoderDecoder(keras.Model):
+    """What the sequence-to-sequence models share: source ids -> encoder -> memory -> decoder -> logits.
+
+    A subclass makes `embed(ids, training)`, `encoder`, `decoder`; `summarised = True` hands the decoder the encoder's
+    summary vector instead of its memory.
+
+    Call arguments: `{"source": [B, S], "target": [B, T]}`. Returns: logits [B, T, V].
+    """
+
+    task = "translate"
+    summarised = False
+
+    def call(self, inputs, training=False):
+        memory, mask = self.encode(inputs["source"], training)
+        return self.decoder(inputs["target"], memory, mask=mask, training=training)
+
+    def encode(self, source, training=False):
+        """source [B, S] -> (memory, mask) for the decoder."""
+        mask = masks.padding(source)
+        memory, summary = self.encoder(self.embed(source, training), mask=mask, training=training)
+        return (summary, None) if self.summarised else (memory, mask)
+
+    def start(self, inputs):
+        return self.decoder.start(*self.encode(inputs["source"]))
+
+    def step(self, ids, state):
+        return self.decoder.step(ids, state)
+
+    def signatures(self, batch, length):
+        return _stepwise(self, {"source": _spec(batch, length)})
+
+
+class RecurrentEncoderDecoder(EncoderDecoder):
+    """The recurrent half of the family: embedding and recurrent encoder."""
+
+    def build_encoder(self):
+        width = self.embedding_units or self.units
+        self.source_embedding = keras.layers.Embedding(self.vocab_size, width, name="source")
+        self.source_embedding.build((None, None))
+        self.encoder = RecurrentEncoder(
+            self.units,
+            self.num_layers,
+            self.dropout,
+            self.cell,
+            self.bidirectional,
+            self.residual,
+            name="encoder",
+        )
+        self.encoder.build((None, None, width))
+
+    def embed(self, ids, training=False):
+        return self.source_embedding(ids)
+
+
+@saveable
+class Seq2Seq(RecurrentEncoderDecoder):
+    """Encoder-decoder of two lengths through one vector, the encoder's summary.
+
+    Reference: Cho et al. 2014, section 2.2; Sutskever, Vinyals & Le 2014.
+
+    Args:
+        vocab_size, target_vocab_size: number of source and target ids; the same if the second is None.
+        units, num_layers, dropout, cell: of encoder and decoder.
+        bidirectional, residual: of the encoder.
+        context: how the vector enters the decoder: "state", "input" or "both".
+        embedding_units: width of both token embeddings, `units` if None.
+    """
+
+    summarised = True
+
+    def __init__(
+        self,
+        vocab_size,
+        target_vocab_size=None,
+        units=128,
+        num_layers=1,
+        dropout=0.0,
+        cell="gru",
+        bidirectional=True,
+        residual=False,
+        context="both",
+        embedding_units=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _positive(vocab_size=vocab_size)
+        self.vocab_size = vocab_size
+        self.target_vocab_size = target_vocab_size
+        self.units = units
+        self.num_layers = num_layers
+        self.dropout = dropout
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.residual = residual
+        self.context = context
+        self.embedding_units = embedding_units
+        self.build_encoder()
+        self.decoder = RecurrentDecoder(
+            target_vocab_size or vocab_size,
+            units,
+            num_layers,
+            dropout,
+            cell,
+            context,
+            embedding_units,
+            name="decoder",
+        )
+        self.decoder.build((None, self.encoder.width))
+        self.built = True
+
+
+@saveable
+class AttentionSeq2Seq(RecurrentEncoderDecoder):
+    """Encoder-decoder whose decoder attends to every position of the source.
+
+    Reference: Bahdanau, Cho & Bengio 2015 (MLP score); Luong, Pham & Manning 2015 (dot score, order of computation).
+
+    Args:
+        vocab_size, target_vocab_size: number of source and target ids; the same if the second is None.
+        units, num_layers, dropout, cell: of encoder and decoder.
+        bidirectional, residual: of the encoder.
+        score: "mlp", "dot" or "scaled_dot".
+        embedding_units: width of both token embeddings, `units` if None.
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        target_vocab_size=None,
+        units=128,
+        num_layers=1,
+        dropout=0.0,
+        cell="gru",
+        bidirectional=True,
+        residual=False,
+        score="mlp",
+        embedding_units=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _positive(vocab_size=vocab_size)
+        self.vocab_size = vocab_size
+        self.target_vocab_size = target_vocab_size
+        self.units = units
+        self.num_layers = num_layers
+        self.dropout = dropout
+        self.cell = cell
+        self.bidirectional = bidirectional
+        self.residual = residual
+        self.score = score
+        self.embedding_units = embedding_units
+        self.build_encoder()
+        self.decoder = AttentionDecoder(
+            target_vocab_size or vocab_size,
+            units,
+            num_layers,
+            dropout,
+            cell,
+            score,
+            embedding_units,
+            name="decoder",
+        )
+        self.decoder.build((None, None, self.encoder.width))
+        self.built = True
+
+    def attend(self, inputs):
+        """The attention weights [B, T, S] of `inputs`, as in `call`, for looking at."""
+        return self.decoder.attend(inputs["target"], *self.encode(inputs["source"]))
+
+
+@saveable
+class TransformerSeq2Seq(EncoderDecoder):
+    """The Transformer. Reference: Vaswani et al. 2017.
+
+    Args:
+        vocab_size, target_vocab_size: number of source and target ids; the same if the second is None.
+        units, num_layers, num_heads, ff_units, dropout: of encoder and decoder; ff_units is 4 * units if None.
+        max_length: longest source and longest target.
+        norm: "pre" or "post". positions: "sinusoid" or "learned".
+        tied_embeddings: the target embedding is the output layer too.
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        target_vocab_size=None,
+        units=128,
+        num_layers=2,
+        num_heads=4,
+        ff_units=None,
+        dropout=0.0,
+        max_length=128,
+        norm="pre",
+        positions="sinusoid",
+        tied_embeddings=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _positive(vocab_size=vocab_size)
+        self.vocab_size = vocab_size
+        self.target_vocab_size = target_vocab_size
+        self.units = units
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.ff_units = ff_units
+        self.dropout = dropout
+        self.max_length = max_length
+        self.norm = norm
+        self.positions = positions
+        self.tied_embeddings = tied_embeddings
+        self.embed_source = Positions(vocab_size, units, dropout, max_length, positions, name="source")
+        self.encoder = TransformerEncoder(units, num_layers, num_heads, ff_units, dropout, norm, name="encoder")
+        self.decoder = TransformerDecoder(
+            target_vocab_size or vocab_size,
+            units,
+            num_layers,
+            num_heads,
+            ff_units,
+            dropout,
+            max_length,
+            norm,
+            positions,
+            tied_embeddings,
+            name="decoder",
+        )
+        for part in (self.embed_source, self.encoder, self.decoder):
+            part.build((None, None, units))
+        self.built = True
+
+    def embed(self, ids, training=False):
+        return self.embed_source(ids, training=training)
+
+
+def _stepwise(model, inputs):
+    """`encode` (inputs -> state) and `step` (ids and state -> logits and state), for a caller with its own loop."""
+
+    def encode(inputs):
+        return _named(model.start(inputs))
+
+    def step(inputs):
+        state = tuple(inputs[name] for name in sorted(inputs) if name.startswith("state"))
+        logits, state = model.step(inputs["ids"], state)
+        return {"logits": logits, **_named(state)}
+
+    return {
+        "encode": (encode, inputs),
+        "step": (step, {"ids": _spec(*next(iter(inputs.values())).shape[:1])}),
+    }
+
+
+def _named(state):
+    return {f"state_{i:02d}": tensor for i, tensor in enumerate(state)}
+
+
+def _spec(*shape, dtype="int32"):
+    return keras.KerasTensor(shape, dtype=dtype)
+
+
+def _positive(**counts):
+    for name, count in counts.items():
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(f"Expected {name} to be a positive integer. Received: {name}={count!r}")

@@ -1,0 +1,239 @@
+"""The loop over time, once for all cells.
+
+Four loops with the same arguments and the same results:
+
+    scan        the backend's own; differentiated by the backend
+    kernel      TensorFlow only; the backward pass written by hand: see its docstring
+    in_place    to run, not to differentiate: writes into one buffer and stops behind the longest row's end
+    unrolled    T copies of the step
+
+Arguments: cell; projected [T, B, P], time first; mask bool [T, B] or None; state, a tuple of [B, H]; reverse.
+Returns: (outputs [T, B, H] in the order of the input, final state). A masked step keeps the state and outputs zeros.
+"""
+
+import contextlib
+import contextvars
+
+import keras
+from keras import ops
+
+from seqkeras import cells, masks
+from seqkeras.masks import Masked
+from seqkeras.saving import saveable
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+
+def scan(cell, projected, mask, state, reverse=False):
+    step = _masked(cell.step)
+
+    def body(state, xs):
+        output, state = step(*xs, state)
+        # Keras's TensorFlow scan collects only what has the structure of the state.
+        return state, (output, *state[1:])
+
+    state, collected = ops.scan(body, state, (projected, _mask(projected, mask)), reverse=reverse)
+    return collected[0], state
+
+
+def in_place(cell, projected, mask, state, reverse=False):
+    T, B = projected.shape[0], projected.shape[1]
+    step, mask = _masked(cell.step), _mask(projected, mask)
+    end = ops.max(masks.last(ops.transpose(mask)))
+    outputs = ops.zeros((T, B, cell.units), dtype=projected.dtype)
+
+    def body(t, state, outputs):
+        now = end - 1 - t if reverse else t
+        output, state = step(ops.take(projected, now, axis=0), ops.take(mask, now, axis=0), state)
+        return t + 1, state, ops.slice_update(outputs, (now, 0, 0), output[None])
+
+    start = ops.convert_to_tensor(0, "int32")
+    _, state, outputs = ops.while_loop(lambda t, *_: t < end, body, (start, state, outputs))
+    return outputs, state
+
+
+def unrolled(cell, projected, mask, state, reverse=False):
+    step, mask = _masked(cell.step), _mask(projected, mask)
+    outputs = [None] * projected.shape[0]
+    for t in sorted(range(len(outputs)), reverse=reverse):
+        outputs[t], state = step(projected[t], mask[t], state)
+    return ops.stack(outputs), state
+
+
+def kernel(cell, projected, mask, state, reverse=False):
+    """The loop with its backward pass written by hand.
+
+    Forward keeps each step's state and matrix products. Backward replays only the element-wise part of each step,
+    takes its vector-Jacobian product on the spot, and multiplies by U transposed: what is sequential. The gradient
+    of U, sum_t h_t^T dz_t, is one matrix product over all time steps afterwards.
+    """
+    variables = cell.trainable_variables
+    step, mask = _masked(cell.step), _mask(projected, mask)
+    T, n = tf.shape(projected)[0], len(state)
+    order = (lambda t: T - 1 - t) if reverse else (lambda t: t)
+
+    def index(u):
+        return next((i for i, v in enumerate(variables) if v is u), None)
+
+    def replay(p, m, state, weights, matmul):
+        scope = keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True)))
+        with scope, cells.products(matmul):
+            return step(p, m, state)
+
+    @tf.custom_gradient
+    def run(projected, *rest):
+        state, weights = rest[:n], rest[n:]
+
+        def forward_step(t, state):
+            zs = []
+
+            def matmul(h, u):
+                z = ops.matmul(h, u)
+                zs.extend([z] * (index(u) is not None))
+                return z
+
+            now = order(t)
+            output, state = replay(tf.gather(projected, now), tf.gather(mask, now), state, weights, matmul)
+            return (output, *state, *zs), state
+
+        def forward(t, state, arrays):
+            kept, state = forward_step(t, state)
+            return t + 1, state, [a.write(order(t), x) for a, x in zip(arrays, kept, strict=True)]
+
+        arrays = [_array(T, x) for x in forward_step(0, state)[0]]
+        _, final, arrays = tf.while_loop(lambda t, *_: t < T, forward, (0, state, arrays), maximum_iterations=T)
+        outputs, *kept = [a.stack() for a in arrays]
+        # The state each step began with: shifted by one, the initial state first in the order of the loop.
+        if reverse:
+            before = [tf.concat([x[1:], s[None]], 0) for x, s in zip(kept[:n], state, strict=True)]
+        else:
+            before = [tf.concat([s[None], x[:-1]], 0) for x, s in zip(kept[:n], state, strict=True)]
+        z_kept = kept[n:]
+
+        def grad(d_outputs, *d_state):
+            def backward_step(t, d_state):
+                now = order(T - 1 - t)
+                p, m = tf.gather(projected, now), tf.gather(mask, now)
+                state = tuple(tf.gather(x, now) for x in before)
+                zs = [tf.gather(z, now) for z in z_kept]
+                taps, hs, kernels = [tf.zeros_like(z) for z in zs], [], []
+
+                def matmul(h, u):
+                    if index(u) is None:  # not a whole weight: replayed, its gradient summed up in the loop
+                        return ops.matmul(h, u)
+                    i = len(hs)
+                    hs.append(h)
+                    kernels.append(index(u))
+                    return _kept_product(h, taps[i], zs[i], tf.cast(u.value, h.dtype))
+
+                with tf.GradientTape() as tape:
+                    tape.watch([p, state, taps, weights])
+                    output, new = replay(p, m, state, weights, matmul)
+                dp, d_state, dz, dw = tape.gradient(
+                    (output, new), [p, state, taps, list(weights)], (tf.gather(d_outputs, now), d_state)
+                )
+                d_state = tuple(tf.zeros_like(s) if d is None else d for d, s in zip(d_state, state, strict=True))
+                return (dp, *dz, *hs), d_state, dw, kernels
+
+            def backward(t, d_state, d_weights, arrays):
+                kept, d_state, dw, _ = backward_step(t, d_state)
+                d_weights = [a if b is None else a + b for a, b in zip(d_weights, dw, strict=True)]
+                now = order(T - 1 - t)
+                return t + 1, d_state, d_weights, [a.write(now, x) for a, x in zip(arrays, kept, strict=True)]
+
+            kept, _, _, kernels = backward_step(0, d_state)
+            _, d_state, d_weights, arrays = tf.while_loop(
+                lambda t, *_: t < T,
+                backward,
+                (0, d_state, [tf.zeros_like(w) for w in weights], [_array(T, x) for x in kept]),
+                maximum_iterations=T,
+            )
+            dp, *kept = [a.stack() for a in arrays]
+            dz, hs = kept[: len(z_kept)], kept[len(z_kept) :]
+            for h, d, i in zip(hs, dz, kernels, strict=True):
+                d_weights[i] += tf.cast(tf.matmul(_rows(h), _rows(d), transpose_a=True), d_weights[i].dtype)
+            return (dp, *d_state, *d_weights)
+
+        return (outputs, *final), grad
+
+    outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
+    return tf.ensure_shape(outputs, (*projected.shape[:2], cell.units)), tuple(final)
+
+
+def _kept_product(h, tap, z, u):
+    """z = h U as kept by the forward pass; its gradient reaches h through U, and `tap` as it is."""
+
+    @tf.custom_gradient
+    def product(h, tap):
+        return tf.identity(z), lambda dz: (tf.matmul(dz, u, transpose_b=True), dz)
+
+    return product(h, tap)
+
+
+def _array(size, x):
+    return tf.TensorArray(x.dtype, size=size, element_shape=x.shape)
+
+
+def _rows(x):
+    return tf.reshape(x, (-1, x.shape[-1]))
+
+
+def _mask(projected, mask):
+    return ops.ones(ops.shape(projected)[:2], dtype="bool") if mask is None else mask
+
+
+def _masked(step):
+    def masked(projected, mask, state):
+        output, new = step(projected, state)
+        keep = mask[:, None]
+        return ops.where(keep, output, 0), tuple(ops.where(keep, n, s) for n, s in zip(new, state, strict=True))
+
+    return masked
+
+
+_loop = contextvars.ContextVar("loop", default=kernel if keras.backend.backend() == "tensorflow" else scan)
+
+
+@contextlib.contextmanager
+def looping(loop):
+    """Inside, every recurrence runs through `loop`: one of this module's four, which differ in speed alone."""
+    token = _loop.set(loop)
+    try:
+        yield
+    finally:
+        _loop.reset(token)
+
+
+@saveable
+class Recurrence(Masked):
+    """A cell over all time steps.
+
+    Args:
+        cell: a `cells.Cell`.
+        reverse: run from the last real position to the first; outputs stay in the order of the input.
+
+    Call arguments:
+        inputs: [B, T, D].
+        mask: bool [B, T], True = real, or None. A masked step keeps the state and outputs zeros.
+        initial_state: tuple of [B, H], or None for zeros.
+
+    Returns:
+        (outputs [B, T, H], final state).
+    """
+
+    def __init__(self, cell, reverse=False, **kwargs):
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.reverse = reverse
+
+    def build(self, input_shape):
+        self.cell.build(input_shape)
+
+    def call(self, inputs, mask=None, initial_state=None):
+        if initial_state is None:
+            initial_state = self.cell.initial_state(ops.shape(inputs)[0])
+        projected = ops.transpose(self.cell.project(inputs), (1, 0, 2))
+        time_mask = None if mask is None else ops.transpose(mask)
+        outputs, state = _loop.get()(self.cell, projected, time_mask, tuple(initial_state), self.reverse)
+        return ops.transpose(outputs, (1, 0, 2)), state

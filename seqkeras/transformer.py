@@ -1,0 +1,171 @@
+"""The Transformer's blocks and positions. Reference: Vaswani et al. 2017; pre-norm: Xiong et al. 2020."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from seqkeras.attention import MultiHeadAttention
+from seqkeras.masks import Masked
+from seqkeras.saving import saveable
+
+
+def sinusoid(length, units):
+    """p[t, 2i] = sin(t / 10000^(2i/D)), p[t, 2i+1] = cos of the same: [length, units]. Vaswani et al. 2017, 3.5."""
+    angle = np.arange(length)[:, None] / 10000.0 ** (np.arange(0, units, 2) / units)
+    table = np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, -1)
+    return table[:, :units].astype("float32")
+
+
+@saveable
+class Positions(keras.layers.Layer):
+    """Token embeddings scaled by sqrt(D), plus a vector for each position.
+
+    Args:
+        vocab_size, units: of the embedding table.
+        max_length: positions 0 .. max_length - 1 exist.
+        positions: "sinusoid" or "learned".
+        dropout: on the sum.
+
+    Call arguments: ids [B, T]; position: index of ids[:, 0]. Returns [B, T, D].
+    """
+
+    def __init__(self, vocab_size, units, dropout=0.0, max_length=128, positions="sinusoid", **kwargs):
+        super().__init__(**kwargs)
+        if positions not in ("sinusoid", "learned"):
+            raise ValueError(f"Expected positions to be 'sinusoid' or 'learned'. Received: positions={positions!r}")
+        self.vocab_size = vocab_size
+        self.units = units
+        self.dropout = dropout
+        self.max_length = max_length
+        self.positions = positions
+        self.embedding = keras.layers.Embedding(
+            vocab_size, units, embeddings_initializer=keras.initializers.RandomNormal(stddev=units**-0.5)
+        )
+        self.drop = keras.layers.Dropout(dropout)
+
+    def build(self, input_shape):
+        self.embedding.build((None, None))
+        if self.positions == "learned":
+            self.table = self.add_weight(
+                name="positions",
+                shape=(self.max_length, self.units),
+                initializer=keras.initializers.RandomNormal(0.02),
+            )
+        else:
+            self.table = sinusoid(self.max_length, self.units)
+
+    def call(self, ids, position=0, training=False):
+        T = ids.shape[1]
+        if T is not None and self.max_length < T:
+            raise ValueError(
+                f"Expected at most max_length={self.max_length} positions. Received: ids of length {T}; "
+                "build the model with a larger max_length or shorten the sequences"
+            )
+        x = self.embedding(ids) * self.units**0.5
+        steps = position + ops.arange(ops.shape(ids)[1], dtype="int32")
+        return self.drop(x + ops.cast(ops.take(self.table, steps, axis=0), x.dtype), training=training)
+
+    def logits(self, x):
+        """The embedding used as the output layer (tied): [..., D] -> [..., V]."""
+        return ops.matmul(x, ops.transpose(self.embedding.embeddings))
+
+
+class Block(Masked):
+    """A residual block of sublayers:  pre-norm x + f(norm(x)), post-norm norm(x + f(x))."""
+
+    def __init__(self, units, num_heads, ff_units, dropout=0.0, norm="pre", **kwargs):
+        super().__init__(**kwargs)
+        if norm not in ("pre", "post"):
+            raise ValueError(f"Expected norm to be 'pre' or 'post'. Received: norm={norm!r}")
+        self.units = units
+        self.num_heads = num_heads
+        self.ff_units = ff_units
+        self.dropout = dropout
+        self.norm = norm
+        self.attention = MultiHeadAttention(units, num_heads, dropout, name="attention")
+        self.inner = keras.layers.Dense(ff_units, activation="relu", name="inner")
+        self.outer = keras.layers.Dense(units, name="outer")
+        self.drop = keras.layers.Dropout(dropout)
+        self.norms = [keras.layers.LayerNormalization(epsilon=1e-5) for _ in range(self.num_sublayers)]
+
+    def build(self, input_shape):
+        width = (None, None, self.units)
+        for layer in (self.attention, self.inner, *self.norms):
+            layer.build(width)
+        self.outer.build((None, None, self.ff_units))
+
+    def residual(self, norm, x, sublayer, training):
+        if self.norm == "pre":
+            return x + self.drop(sublayer(norm(x)), training=training)
+        return norm(x + self.drop(sublayer(x), training=training))
+
+    def feed_forward(self, x):
+        return self.outer(self.inner(x))
+
+
+@saveable
+class EncoderBlock(Block):
+    """Self-attention, then two dense layers, position by position.
+
+    Call arguments: x [B, S, D], mask [B, S]. Returns [B, S, D].
+    """
+
+    num_sublayers = 2
+
+    def call(self, x, mask=None, training=False):
+        mask = None if mask is None else mask[:, None]
+        x = self.residual(
+            self.norms[0],
+            x,
+            lambda x: self.attention(x, *self.attention.keys_values(x), mask, training=training),
+            training,
+        )
+        return self.residual(self.norms[1], x, self.feed_forward, training)
+
+
+@saveable
+class DecoderBlock(Block):
+    """Masked self-attention, attention to the memory, two dense layers.
+
+    Call arguments:
+        x: [B, T, D].
+        mask: [B or 1, T, S'] which of the self-attention's S' keys each position may see.
+        memory: keys and values of the memory from `remember`, each [B, H, S, D/H].
+        memory_mask: [B, S].
+        cache: None to attend within x; or keys and values [B, H, S', D/H] into which those of x are put at `position`.
+
+    Returns: ([B, T, D], the self-attention's keys and values).
+    """
+
+    num_sublayers = 3
+
+    def __init__(self, units, num_heads, ff_units, dropout=0.0, norm="pre", **kwargs):
+        super().__init__(units, num_heads, ff_units, dropout, norm, **kwargs)
+        self.memory_attention = MultiHeadAttention(units, num_heads, dropout, name="memory_attention")
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.memory_attention.build((None, None, self.units))
+
+    def remember(self, memory):
+        return self.memory_attention.keys_values(memory)
+
+    def call(self, x, mask, memory, memory_mask=None, cache=None, position=0, training=False):
+        memory_mask = None if memory_mask is None else memory_mask[:, None]
+
+        def look_back(x):
+            nonlocal cache
+            new = self.attention.keys_values(x)
+            if cache is not None:
+                new = tuple(
+                    ops.slice_update(old, (0, 0, position, 0), part) for old, part in zip(cache, new, strict=True)
+                )
+            cache = new
+            return self.attention(x, *cache, mask, training=training)
+
+        def look_at_memory(x):
+            return self.memory_attention(x, *memory, memory_mask, training=training)
+
+        x = self.residual(self.norms[0], x, look_back, training)
+        x = self.residual(self.norms[1], x, look_at_memory, training)
+        return self.residual(self.norms[2], x, self.feed_forward, training), cache
