@@ -24,4 +24,4 @@ from seqkeras.models import (
     SequenceGenerator,
     TransformerSeq2Seq,
 )
-from seqkeras.search import Greedy
+from seqkeras.search import Greedy, Sample

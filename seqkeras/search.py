@@ -10,19 +10,11 @@ from seqkeras.saving import saveable
 from seqkeras.tokens import END, PAD, START
 
 
-@saveable
-class Greedy(keras.Model):
-    """The likeliest token at each position, until every row has ended or `max_length` is reached.
+class Search(keras.Model):
+    """The loop: a row at a time ends with END, all stop when every row has ended or after `max_length` positions.
 
-        y_t = argmax_v p(v | y_1 .. y_{t-1}, inputs)
-
-    Args:
-        model: anything with `start(inputs) -> state` and `step(ids, state) -> (logits, state)`.
-        max_length: T, the longest output; static.
-
-    Call arguments: what `model.start` takes: `{"source": ids [B, S]}`, `{"label": [B]}`.
-
-    Returns: ids [B, T], END after the last token, PAD behind it.
+    A subclass says what comes next: `choose(logits [B, V], t, inputs) -> ids [B]`, and in `extra_inputs(batch)` what
+    it needs for that beside the model's own inputs.
     """
 
     def __init__(self, model, max_length, **kwargs):
@@ -47,7 +39,7 @@ class Greedy(keras.Model):
         def body(t, ids, out, state):
             logits, state = self.model.step(ids, state)
             ended = ops.logical_or(ids == END, ids == PAD)
-            ids = ops.where(ended, PAD, best(logits))
+            ids = ops.where(ended, PAD, self.choose(logits, t, inputs))
             return t + 1, ids, ops.slice_update(out, (0, t), ids[:, None]), state
 
         t = ops.convert_to_tensor(0, "int32")
@@ -55,11 +47,66 @@ class Greedy(keras.Model):
         out = ops.full((batch, T), PAD, dtype="int32")
         return ops.while_loop(going, body, (t, ids, out, state))[2]
 
+    def extra_inputs(self, batch):
+        return {}
+
     def signatures(self, batch, length):
         """The whole task beside the model's own `encode` and `step`."""
         signatures = self.model.signatures(batch, length)
-        _, inputs = signatures["encode"]
+        inputs = {**signatures["encode"][1], **self.extra_inputs(batch)}
         return {self.model.task: (lambda inputs: {"ids": self(inputs)}, inputs), **signatures}
+
+
+@saveable
+class Greedy(Search):
+    """The likeliest token at each position.
+
+        y_t = argmax_v p(v | y_1 .. y_{t-1}, inputs)
+
+    Args:
+        model: anything with `start(inputs) -> state` and `step(ids, state) -> (logits, state)`.
+        max_length: T, the longest output; static.
+
+    Call arguments: what `model.start` takes: `{"source": ids [B, S]}`, `{"label": [B]}`.
+
+    Returns: ids [B, T], END after the last token, PAD behind it.
+    """
+
+    def __init__(self, model, max_length, **kwargs):
+        super().__init__(model, max_length, **kwargs)
+
+    def choose(self, logits, t, inputs):
+        return best(logits)
+
+
+@saveable
+class Sample(Search):
+    """A token drawn at each position, from random numbers that the caller brings, so that a run can be repeated.
+
+        y_t = min { v : sum_{w <= v} p(w) > u_t },     p = softmax(logits / temperature)
+
+    Args:
+        model, max_length: as for `Greedy`.
+        temperature: below 1 favours likely tokens; above 0.
+
+    Call arguments: as for `Greedy`, and `"uniform"`: float [B, T] in [0, 1).
+
+    Returns: ids [B, T], END after the last token, PAD behind it.
+    """
+
+    def __init__(self, model, max_length, temperature=1.0, **kwargs):
+        super().__init__(model, max_length, **kwargs)
+        if not temperature > 0:
+            raise ValueError(f"Expected temperature above 0. Received: temperature={temperature}")
+        self.temperature = temperature
+
+    def choose(self, logits, t, inputs):
+        p = ops.cumsum(ops.softmax(ops.cast(logits, "float32") / self.temperature), axis=-1)
+        u = ops.take(inputs["uniform"], t, axis=1)[:, None] * p[:, -1:]
+        return ops.minimum(ops.sum(ops.cast(p <= u, "int32"), axis=-1), logits.shape[-1] - 1)
+
+    def extra_inputs(self, batch):
+        return {"uniform": keras.KerasTensor((batch, self.max_length), dtype="float32")}
 
 
 def best(logits):
