@@ -1,0 +1,135 @@
+"""Columns of records as tensors: texts as ragged ids, labels as indices, rows of numbers."""
+
+from collections import Counter
+
+import numpy as np
+import tensorflow as tf
+from seqkeras.pipelines.labels import Labels
+from seqkeras.pipelines.readers import Records
+from seqkeras.pipelines.tokenizers import Tokenizer, train_tokenizer
+
+from seqkeras.tokens import END, START
+
+
+def texts(records, column):
+    """A column of texts.
+
+    Raises:
+        ValueError: a value that is no text, or one that UTF-8 cannot hold; names its place.
+    """
+    values = records.column(column)
+    for value, place in zip(values, records.places, strict=True):
+        if not isinstance(value, str):
+            raise ValueError(f"Expected text in column {column}. Received: {type(value).__name__} in {place}")
+        if not value.isascii() and any("\ud800" <= one <= "\udfff" for one in value):
+            raise ValueError(f"Expected Unicode text. Received: half a surrogate pair, {value!r} in {place}")
+    return values
+
+
+def tokenizer_for(records, column, tokenizer, vocab_size, **options):
+    """The tokenizer given, or one of that name trained on a column of the training records."""
+    if isinstance(tokenizer, Tokenizer):
+        return tokenizer
+    if "train" not in records:
+        raise ValueError(f"Expected a trained tokenizer where there are no training records. Received: {tokenizer!r}")
+    return train_tokenizer(tokenizer, texts(records["train"], column), vocab_size, **options)
+
+
+def ids(records, column, tokenizer):
+    """A column of texts as ids, ragged [N, None]: a batch of lines at a time, inside tf.data."""
+    batches = tf.data.Dataset.from_tensor_slices(texts(records, column)).batch(1000)
+    encoded = batches.map(tokenizer.encode_batch, num_parallel_calls=tf.data.AUTOTUNE)
+    return tf.concat(list(encoded), axis=0).with_row_splits_dtype(tf.int64)
+
+
+def windows(records, ids, max_length):
+    """Records of one window each: (START, ids, END) cut so that each window begins with the last id before it."""
+    rows, places, empty = [], [], 0
+    for row, place in zip(np.split(ids.values, ids.row_splits[1:-1]), records.places, strict=True):
+        whole = (START, *row.tolist(), END)
+        steps = max_length or len(whole)
+        starts = range(0, len(whole) - 1, steps) if len(row) else ()
+        empty += not len(row)
+        rows += [(whole[start : start + steps + 1],) for start in starts]
+        places += [place for _ in starts]
+    skipped = records.skipped + Counter({"no tokens": empty})
+    return Records(rows, places, ("ids",), skipped)
+
+
+def train_labels(labels, records, column, many=False):
+    """The classes: those given, or those of the training records; two at least.
+
+    Args:
+        labels: Labels, or the names of the classes that must be there, or None.
+        many: whether a record has a text of labels instead of one.
+    """
+    if isinstance(labels, Labels):
+        return labels
+    if "train" not in records:
+        raise ValueError(f"Expected Labels where there are no training records. Received: labels={labels}")
+    present = {name for value in records["train"].column(column) for name in _names(value, many)}
+    wanted = Labels.train(present) if labels is None else Labels(map(str, labels))
+    if len(wanted) < 2 or not present.issuperset(wanted.names):
+        raise ValueError(
+            "Expected training records of two classes at least, and of every class asked for. "
+            f"Received: labels={labels}, and records of {sorted(present)[:20]}"
+        )
+    return wanted
+
+
+def indices(records, column, labels, many=False):
+    """The index of each record's label, or the list of its labels' indices.
+
+    Raises:
+        ValueError: a label that training does not have; names its place.
+    """
+    found = []
+    for value, place in zip(records.column(column), records.places, strict=True):
+        try:
+            found.append([labels.index(name) for name in _names(value, many)])
+        except ValueError as error:
+            raise ValueError(f"{error} in {place}") from None
+    return found if many else np.array([one for (one,) in found], np.int32)
+
+
+def numbers(records, column, width=None):
+    """A column of [T, D] or [T] numbers as float32, ragged [N, None, D].
+
+    Args:
+        width: D, where another split has set it.
+
+    Raises:
+        ValueError: what is not a table of finite numbers, or of another width; names its place.
+    """
+    rows = []
+    for value, place in zip(records.column(column), records.places, strict=True):
+        try:
+            row = np.asarray(value, np.float32)
+        except (TypeError, ValueError):
+            raise ValueError(f"Expected rows of numbers of one width. Received: others in {place}") from None
+        row = row[:, None] if row.ndim == 1 else row
+        width = row.shape[-1] if width is None else width
+        if row.ndim != 2 or row.shape[1] != width or not np.isfinite(row).all():
+            raise ValueError(
+                f"Expected finite numbers [T, {width}]. Received: shape {row.shape} in {place}"
+                + ("" if np.isfinite(row).all() else ", not all of them finite")
+            )
+        rows.append(row)
+    return ragged(rows, np.float32)
+
+
+def ragged(rows, dtype):
+    """Rows of different lengths as one RaggedTensor."""
+    rows = [np.asarray(row, dtype) for row in rows]
+    return tf.RaggedTensor.from_row_lengths(np.concatenate(rows), [len(row) for row in rows])
+
+
+def lengths_of(columns):
+    """dict of name -> lengths, one a row, of the columns that are ragged."""
+    return {
+        name: column.row_lengths().numpy() for name, column in columns.items() if isinstance(column, tf.RaggedTensor)
+    }
+
+
+def _names(value, many):
+    return str(value).split() if many else [str(value)]

@@ -1,0 +1,40 @@
+"""Small files written in one piece: a reader finds the old content or the new, never half of it."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_bytes(path, content):
+    """Writes beside the file, then puts it in its place; makes the folder where it is missing."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def write_json(path, content):
+    write_bytes(path, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8"))
+
+
+def read_json(path):
+    """The object in a JSON file.
+
+    Raises:
+        ValueError: where the file holds anything else.
+    """
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"Expected a JSON file. Received: path={str(path)!r} ({error})") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"Expected a JSON object. Received: {type(content).__name__} in {path}")
+    return content

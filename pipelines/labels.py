@@ -1,0 +1,50 @@
+"""Class names and their indices."""
+
+from pathlib import Path
+
+from seqkeras.pipelines.files import read_json, write_json
+
+
+class Labels:
+    """Class names in the order of their indices 0, 1, 2, …"""
+
+    def __init__(self, names):
+        self.names = list(names)
+        self._indices = {name: index for index, name in enumerate(self.names)}
+        if len(self._indices) != len(self.names):
+            raise ValueError(f"Expected distinct names. Received: names={self.names}")
+
+    @classmethod
+    def train(cls, labels):
+        """The distinct labels, sorted."""
+        return cls(sorted(set(labels)))
+
+    def __len__(self):
+        return len(self.names)
+
+    def __contains__(self, name):
+        return name in self._indices
+
+    def index(self, name):
+        """The index of a class.
+
+        Raises:
+            ValueError: an unknown name; the message lists the known ones.
+        """
+        if name not in self._indices:
+            known = ", ".join(map(repr, self.names[:20])) + (", …" if len(self.names) > 20 else "")
+            raise ValueError(f"Expected a label among {known}. Received: label={name!r}")
+        return self._indices[name]
+
+    def save(self, folder):
+        """Writes labels.json into a folder."""
+        write_json(Path(folder) / "labels.json", {"names": self.names})
+
+    @classmethod
+    def load(cls, folder):
+        """The labels that `save` wrote into this folder."""
+        path = Path(folder) / "labels.json"
+        names = read_json(path).get("names")
+        if not isinstance(names, list):
+            raise ValueError(f"Expected a list of names. Received: names={names!r} in {path}")
+        return cls(names)

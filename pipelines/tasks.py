@@ -1,0 +1,175 @@
+"""One function a task: from records to batches exactly as that task's models eat them.
+
+Every function takes `train`, `validation` and `test`: `Records` of a reader, or a list of tuples with the columns
+that its first line shows; `validation` may also be the share of the training records to split off. `**options` are
+those of `prepare`: batch_size, tokens_per_batch, max_length, truncate, num_buckets, shuffle, seed, fixed_shapes.
+"""
+
+import numpy as np
+import tensorflow as tf
+from seqkeras.pipelines.columns import ids, indices, numbers, ragged, tokenizer_for, train_labels, windows
+from seqkeras.pipelines.prepare import prepare
+from seqkeras.pipelines.splits import splits
+
+from seqkeras.tokens import END, PAD, START
+
+
+def classification(train=None, validation=None, test=None, tokenizer="words", vocab_size=None, labels=None, **options):
+    """(text, label) -> (ids [B, T], label [B]).
+
+    Args:
+        tokenizer: a Tokenizer, or "characters", "bytes", "words", "unigram" or "bpe" to train one on `train`.
+        vocab_size: at most so many ids, for a tokenizer to be trained.
+        labels: Labels, or the names of the classes expected; None takes those in `train`.
+    """
+    records = splits(train, validation, test, ("text", "label"), _first, _second, options.get("seed", 0))
+    labels = train_labels(labels, records, 1)
+    tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size)
+
+    def encode(records):
+        return {"ids": ids(records, 0, tokenizer), "label": indices(records, 1, labels)}
+
+    def assemble(batch):
+        return batch["ids"], batch["label"]
+
+    return prepare(records, _first, encode, assemble, (), {"text": tokenizer}, labels, **options)
+
+
+def generation(train=None, validation=None, test=None, tokenizer="characters", vocab_size=None, labels=None, **options):
+    """(label, text) -> ({"label" [B], "target" [B, T]}, next [B, T], weight [B, T]); as `classification` else."""
+    records = splits(train, validation, test, ("label", "text"), _second, _first, options.get("seed", 0))
+    labels = train_labels(labels, records, 0)
+    tokenizer = tokenizer_for(records, 1, tokenizer, vocab_size)
+
+    def encode(records):
+        return {"label": indices(records, 0, labels), "next": ids(records, 1, tokenizer)}
+
+    def assemble(batch):
+        return {"label": batch["label"], "target": _shifted(batch["next"])}, batch["next"], _weight(batch["next"])
+
+    return prepare(records, _second, encode, assemble, ("next",), {"target": tokenizer}, labels, **options)
+
+
+def translation(train=None, validation=None, test=None, tokenizer="unigram", vocab_size=None, **options):
+    """(source, target) -> ({"source" [B, S], "target" [B, T]}, next [B, T], weight [B, T]).
+
+    Args:
+        tokenizer, vocab_size: one for both sides, or a dict with the keys "source" and "target". A name trains a
+            tokenizer a side; an instance serves where it is given.
+    """
+    records = splits(train, validation, test, ("source", "target"), _first, None, options.get("seed", 0))
+    tokenizers = {
+        role: tokenizer_for(records, column, _of(tokenizer, role), _of(vocab_size, role))
+        for column, role in enumerate(("source", "target"))
+    }
+
+    def encode(records):
+        return {
+            "source": ids(records, 0, tokenizers["source"]),
+            "next": ids(records, 1, tokenizers["target"]),
+        }
+
+    def assemble(batch):
+        features = {"source": batch["source"], "target": _shifted(batch["next"])}
+        return features, batch["next"], _weight(batch["next"])
+
+    return prepare(records, _first, encode, assemble, ("source", "next"), tokenizers, None, **options)
+
+
+def tagging(train=None, validation=None, test=None, tokenizer="words", vocab_size=None, labels=None, **options):
+    """(words, tags) -> (ids [B, T], tags [B, T], weight [B, T]); words and tags separated by white space.
+
+    There must be as many tags as the tokenizer makes ids; "words" trains one that leaves punctuation on its word.
+    """
+    records = splits(train, validation, test, ("words", "tags"), _first, None, options.get("seed", 0))
+    labels = train_labels(labels, records, 1, many=True)
+    kept = {"punctuation": "keep"} if tokenizer == "words" else {}
+    tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size, **kept)
+
+    def encode(records):
+        words, tags = ids(records, 0, tokenizer), ragged(indices(records, 1, labels, many=True), np.int32)
+        counts = zip(words.row_lengths().numpy(), tags.row_lengths().numpy(), records.places, strict=True)
+        for words_count, tags_count, place in counts:
+            if words_count != tags_count:
+                raise ValueError(
+                    f"Expected a tag for each word. Received: {words_count} ids, {tags_count} tags in {place}"
+                )
+        return {"ids": words, "tags": tags}
+
+    def assemble(batch):
+        return batch["ids"], batch["tags"], _weight(batch["ids"])
+
+    return prepare(records, _first, encode, assemble, (), {"text": tokenizer}, labels, **options)
+
+
+def language_model(
+    train=None,
+    validation=None,
+    test=None,
+    tokenizer="characters",
+    vocab_size=None,
+    max_length=None,
+    **options,
+):
+    """(text,) -> (ids [B, T], next [B, T], weight [B, T]).
+
+    Args:
+        max_length: a text of more steps is cut into windows of so many, none left out; each becomes a record.
+    """
+    records = splits(train, validation, test, ("text",), _first, None, options.get("seed", 0))
+    tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size)
+    records = {split: windows(one, ids(one, 0, tokenizer), max_length) for split, one in records.items()}
+
+    def encode(records):
+        return {"ids": ragged(records.column(0), np.int32)}
+
+    def assemble(batch):
+        now, next_ = batch["ids"][:, :-1], batch["ids"][:, 1:]
+        return tf.where(now == END, PAD, now), next_, _weight(next_)
+
+    return prepare(records, _first, encode, assemble, (), {"text": tokenizer}, None, **options)
+
+
+def series(train=None, validation=None, test=None, labels=None, **options):
+    """(values, label) -> ({"values" [B, T, D], "length" [B]}, label [B]); a record's values are [T, D] or [T]."""
+    records = splits(train, validation, test, ("values", "label"), _numbers, _second, options.get("seed", 0))
+    labels = train_labels(labels, records, 1)
+    width = numbers(next(iter(records.values())), 0).shape[-1]
+
+    def encode(records):
+        values = numbers(records, 0, width)
+        return {"values": values, "length": values.row_lengths(), "label": indices(records, 1, labels)}
+
+    def assemble(batch):
+        length = tf.minimum(batch["length"], tf.shape(batch["values"], tf.int64)[1])  # where it was cut
+        return {"values": batch["values"], "length": tf.cast(length, tf.int32)}, batch["label"]
+
+    return prepare(records, _numbers, encode, assemble, (), {}, labels, **options)
+
+
+def _first(row):
+    return row[0]
+
+
+def _second(row):
+    return row[1]
+
+
+def _numbers(row):
+    """Values as something two records can be compared by."""
+    return np.asarray(row[0], np.float32).tobytes()
+
+
+def _of(value, role):
+    return value[role] if isinstance(value, dict) else value
+
+
+def _shifted(next_):
+    """What a decoder is fed while it learns to say `next`: START, then each id but the last. [B, T] -> [B, T]"""
+    start = tf.fill([tf.shape(next_)[0], 1], START)
+    return tf.concat([start, tf.where(next_ == END, PAD, next_)[:, :-1]], axis=1)
+
+
+def _weight(ids):
+    """1 where an id is real, 0 where it is padding."""
+    return tf.cast(ids != PAD, tf.float32)

@@ -1,0 +1,356 @@
+"""Text to ids and back: in Python for people, as TensorFlow graph operations for tf.data and SavedModels."""
+
+import io
+import re
+import sys
+import unicodedata
+from collections import Counter
+from functools import cache
+from numbers import Integral
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import sentencepiece
+import tensorflow as tf
+import tensorflow_text as tf_text
+from seqkeras.pipelines.files import read_json, write_bytes, write_json
+
+from seqkeras.tokens import END, PAD, START, UNKNOWN
+
+SPECIAL = 4  # ids below this are PAD, START, END, UNKNOWN
+REPLACEMENT = "\ufffd"  # what UNKNOWN decodes to
+
+
+class Tokenizer(tf.Module):
+    """The surface every tokenizer has. A tf.Module, so that a SavedModel which holds one keeps its tables.
+
+    A subclass gives `train`, `vocab_size`, `settings`, `encode_batch`, and for one text or one row of real
+    ids `_encode`, `_decode`, `_decode_batch`.
+    """
+
+    def encode(self, texts):
+        """A text to its ids, a list of texts to a list of them; no START or END; an unknown piece is UNKNOWN."""
+        return self._encode(texts) if isinstance(texts, str) else [self._encode(text) for text in texts]
+
+    def decode(self, ids):
+        """Ids to their text, rows of ids to a list of texts; PAD and START are dropped, END ends a text."""
+        ids = np.asarray(ids).tolist() if hasattr(ids, "__array__") else list(ids)
+        if ids and not isinstance(ids[0], Integral):
+            return [self.decode(row) for row in ids]
+        ids = ids[: ids.index(END)] if END in ids else ids
+        if any(not 0 <= one < self.vocab_size for one in ids):
+            raise ValueError(f"Expected ids from 0 to {self.vocab_size - 1}. Received: ids={ids}")
+        return self._decode([one for one in ids if one not in (PAD, START)])
+
+    def decode_batch(self, ids):
+        """`decode` as graph operations: int32 [B, T] -> string [B]."""
+        ids = tf.convert_to_tensor(ids)
+        ended = tf.cumsum(tf.cast(ids == END, tf.int32), axis=1) > 0
+        return self._decode_batch(tf.ragged.boolean_mask(ids, (ids != PAD) & (ids != START) & ~ended))
+
+    def save(self, folder):
+        """Writes what `load` reads: tokenizer.json, last and in one piece."""
+        write_json(Path(folder) / "tokenizer.json", {"tokenizer": type(self).__name__, **self.settings()})
+
+
+class Vocabulary(tf.Module):
+    """Pieces of text and their ids 4, 5, 6, …, in Python and as graph operations."""
+
+    def __init__(self, pieces):
+        super().__init__()
+        self.pieces = tuple(pieces)
+        if not self.pieces or len(set(self.pieces)) != len(self.pieces):
+            raise ValueError(f"Expected distinct pieces, at least one. Received: {len(self.pieces)} pieces")
+        self.size = len(self.pieces) + SPECIAL
+        self.ids = MappingProxyType(dict(zip(self.pieces, range(SPECIAL, self.size), strict=True)))
+        keys, ids = tf.constant(self.pieces, tf.string), tf.range(SPECIAL, self.size, dtype=tf.int32)
+        self.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), UNKNOWN)
+        self.keys = tf.concat([["", "", "", REPLACEMENT], keys], 0)
+
+    @classmethod
+    def count(cls, pieces, vocab_size, min_count):
+        """The most frequent pieces first, equally frequent ones in order of their text."""
+        counted = sorted(Counter(pieces).items(), key=lambda item: (-item[1], item[0]))
+        kept = [piece for piece, count in counted if count >= min_count]
+        if vocab_size is not None and vocab_size <= SPECIAL:
+            raise ValueError(f"Expected more than the {SPECIAL} special ids. Received: vocab_size={vocab_size}")
+        return cls(kept if vocab_size is None else kept[: vocab_size - SPECIAL])
+
+    def encode(self, pieces):
+        return [self.ids.get(piece, UNKNOWN) for piece in pieces]
+
+    def decode(self, ids, separator=""):
+        return separator.join(REPLACEMENT if one == UNKNOWN else self.pieces[one - SPECIAL] for one in ids)
+
+    def decode_batch(self, ids, separator=""):
+        return tf.strings.reduce_join(tf.gather(self.keys, ids), axis=-1, separator=separator)
+
+
+class Characters(Tokenizer):
+    """An id a Unicode code point. `decode(encode(text)) == text` for text of characters seen in training."""
+
+    def __init__(self, vocabulary):
+        super().__init__()
+        self.vocabulary = Vocabulary(vocabulary)
+
+    @classmethod
+    def train(cls, texts, vocab_size=None, min_count=1):
+        """Takes every character, or the most frequent that fit into `vocab_size`, seen `min_count` times."""
+        vocabulary = Vocabulary.count((one for text in texts for one in text), vocab_size, min_count)
+        return cls(vocabulary.pieces)
+
+    @property
+    def vocab_size(self):
+        """Number of ids, the four special ones included."""
+        return self.vocabulary.size
+
+    def settings(self):
+        return {"vocabulary": list(self.vocabulary.pieces)}
+
+    def encode_batch(self, texts):
+        """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
+        return self.vocabulary.table.lookup(tf.strings.unicode_split(texts, "UTF-8"))
+
+    def _encode(self, text):
+        return self.vocabulary.encode(text)
+
+    def _decode(self, ids):
+        return self.vocabulary.decode(ids)
+
+    def _decode_batch(self, ids):
+        return self.vocabulary.decode_batch(ids)
+
+
+class Bytes(Tokenizer):
+    """An id a byte of UTF-8. `decode(encode(text)) == text` for every text; what is not UTF-8 becomes U+FFFD."""
+
+    vocab_size = 256 + SPECIAL
+
+    def __init__(self):
+        super().__init__()
+        bytes_ = [bytes([one]) for one in range(256)]
+        self._keys = tf.constant([b"", b"", b"", REPLACEMENT.encode(), *bytes_])
+
+    @classmethod
+    def train(cls, texts=(), vocab_size=None):
+        """Nothing is learnt: there are 256 bytes."""
+        if vocab_size not in (None, cls.vocab_size):
+            raise ValueError(f"Expected vocab_size={cls.vocab_size} for bytes. Received: vocab_size={vocab_size}")
+        return cls()
+
+    def settings(self):
+        return {}
+
+    def encode_batch(self, texts):
+        """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
+        split = tf.strings.bytes_split(texts)
+        return split.with_flat_values(tf.cast(tf.io.decode_raw(split.flat_values, tf.uint8)[:, 0], tf.int32) + SPECIAL)
+
+    def _encode(self, text):
+        return [one + SPECIAL for one in text.encode("utf-8")]
+
+    def _decode(self, ids):
+        parts = (REPLACEMENT.encode() if one == UNKNOWN else bytes([one - SPECIAL]) for one in ids)
+        return b"".join(parts).decode("utf-8", errors="replace")
+
+    def _decode_batch(self, ids):
+        joined = tf.strings.reduce_join(tf.gather(self._keys, ids), axis=-1)
+        return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8")
+
+
+class Words(Tokenizer):
+    """An id a word. Words stand between white space; decoding joins them with single spaces.
+
+    Args:
+        vocabulary: the words of ids 4, 5, 6, …
+        lower: whether "Cat" and "cat" are one word; done code point by code point.
+        punctuation: "split" makes each mark a word, "keep" leaves it on its word, "drop" makes it a space.
+    """
+
+    def __init__(self, vocabulary, lower=False, punctuation="split"):
+        super().__init__()
+        if punctuation not in ("split", "keep", "drop"):
+            raise ValueError(f'Expected "split", "keep" or "drop". Received: punctuation={punctuation!r}')
+        self.vocabulary = Vocabulary(vocabulary)
+        self.lower, self.punctuation = bool(lower), punctuation
+        if lower:
+            upper = (tf.constant(list(codes), tf.int32) for codes in (_lowered(), _lowered().values()))
+            self._lower = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(*upper), -1)
+
+    @classmethod
+    def train(cls, texts, vocab_size=None, lower=False, punctuation="split", min_count=1):
+        """Takes every word, or the most frequent that fit into `vocab_size`, seen `min_count` times."""
+        words = (word for text in texts for word in _words(text, lower, punctuation))
+        return cls(Vocabulary.count(words, vocab_size, min_count).pieces, lower, punctuation)
+
+    @property
+    def vocab_size(self):
+        """Number of ids, the four special ones included."""
+        return self.vocabulary.size
+
+    def settings(self):
+        return {
+            "lower": self.lower,
+            "punctuation": self.punctuation,
+            "vocabulary": list(self.vocabulary.pieces),
+        }
+
+    def encode_batch(self, texts):
+        """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
+        if self.lower:
+            codes = tf.strings.unicode_decode(texts, "UTF-8")
+            lowered = self._lower.lookup(codes)
+            codes = codes.with_flat_values(tf.where(lowered.flat_values < 0, codes.flat_values, lowered.flat_values))
+            texts = tf.strings.unicode_encode(codes, "UTF-8")
+        if self.punctuation != "keep":
+            texts = tf.strings.regex_replace(texts, _punctuation(), _MARK[self.punctuation])
+        return self.vocabulary.table.lookup(tf.strings.split(tf.strings.regex_replace(texts, _SPACE, " ")))
+
+    def _encode(self, text):
+        return self.vocabulary.encode(_words(text, self.lower, self.punctuation))
+
+    def _decode(self, ids):
+        return self.vocabulary.decode(ids, " ")
+
+    def _decode_batch(self, ids):
+        return self.vocabulary.decode_batch(ids, " ")
+
+
+class SentencePiece(Tokenizer):
+    """Subwords of Kudo and Richardson's SentencePiece, unigram or BPE, unknown characters as bytes.
+
+    Text is taken as it is, without normalisation, so that `decode(encode(text)) == text` for every text but
+    one with U+2581, which SentencePiece itself uses for the space.
+
+    Args:
+        model: the bytes of a SentencePiece model with the ids PAD, START, END, UNKNOWN = 0, 1, 2, 3.
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+        self._python = sentencepiece.SentencePieceProcessor(model_proto=model)
+        python = self._python
+        if (python.pad_id(), python.bos_id(), python.eos_id(), python.unk_id()) != (PAD, START, END, UNKNOWN):
+            raise ValueError("Expected a model with PAD, START, END, UNKNOWN = 0, 1, 2, 3. Received: another order")
+        self._graph = tf_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
+
+    @classmethod
+    def train(cls, texts, vocab_size=8000, model="unigram"):
+        """Learns the pieces; fewer than `vocab_size` where the texts hold no more.
+
+        Args:
+            model: "unigram" (Kudo 2018) or "bpe" (Sennrich et al. 2016).
+        """
+        if model not in ("unigram", "bpe"):
+            raise ValueError(f'Expected "unigram" or "bpe". Received: model={model!r}')
+        texts, trained = list(texts), io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=trained,
+                model_type=model,
+                vocab_size=vocab_size,
+                hard_vocab_limit=False,
+                byte_fallback=True,
+                normalization_rule_name="identity",
+                remove_extra_whitespaces=False,
+                max_sentence_length=max(4192, *(len(text.encode()) for text in texts)),  # longer ones are left out
+                pad_id=PAD,
+                bos_id=START,
+                eos_id=END,
+                unk_id=UNKNOWN,
+                unk_surface=REPLACEMENT,
+                num_threads=1,
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise ValueError(
+                f"Expected texts, and a vocabulary that holds 256 bytes, {SPECIAL} special ids and the characters. "
+                f"Received: {len(texts)} texts, vocab_size={vocab_size} ({error})"
+            ) from None
+        return cls(trained.getvalue())
+
+    @property
+    def vocab_size(self):
+        """Number of ids, the four special ones included."""
+        return self._python.vocab_size()
+
+    def settings(self):
+        return {}
+
+    def save(self, folder):
+        """Writes sentencepiece.model, then tokenizer.json."""
+        write_bytes(Path(folder) / "sentencepiece.model", self.model)
+        super().save(folder)
+
+    def encode_batch(self, texts):
+        """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
+        return self._graph.tokenize(texts)
+
+    def _encode(self, text):
+        return self._python.encode(text)
+
+    def _decode(self, ids):
+        return self._python.decode(ids)
+
+    def _decode_batch(self, ids):
+        return self._graph.detokenize(ids)
+
+
+def train_tokenizer(name, texts, vocab_size=None, **options):
+    """A tokenizer by name: "characters", "bytes", "words", "unigram" or "bpe"; `options` are those of its `train`."""
+    kinds = {"characters": Characters, "bytes": Bytes, "words": Words}
+    if name in kinds:
+        return kinds[name].train(texts, vocab_size, **options)
+    if name in ("unigram", "bpe"):
+        return SentencePiece.train(texts, vocab_size or 8000, model=name)
+    raise ValueError(f"Expected a Tokenizer or one of {[*kinds, 'unigram', 'bpe']}. Received: tokenizer={name!r}")
+
+
+def load(folder):
+    """The tokenizer that `save` wrote into this folder.
+
+    Raises:
+        ValueError: where tokenizer.json is not what `save` writes.
+    """
+    path = Path(folder) / "tokenizer.json"
+    settings = read_json(path)
+    kinds = {kind.__name__: kind for kind in (Characters, Bytes, Words, SentencePiece)}
+    name = settings.pop("tokenizer", None)
+    if name not in kinds:
+        raise ValueError(f"Expected a tokenizer among {list(kinds)}. Received: tokenizer={name!r} in {path}")
+    if name == "SentencePiece":
+        settings["model"] = (path.parent / "sentencepiece.model").read_bytes()
+    try:
+        return kinds[name](**settings)
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(f"Expected the settings of {name}. Received: {error} in {path}") from None
+
+
+# Python's white space, spelt out, because RE2 and Python do not agree on what \\s is.
+_SPACE = "[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
+_MARK = {"split": r" \0 ", "drop": " "}
+
+
+@cache
+def _punctuation():
+    """A class of Unicode's punctuation marks that Python and RE2 read alike."""
+    marks = (chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "P")
+    return f"[{re.escape(''.join(marks))}]"
+
+
+@cache
+def _lowered():
+    """Code point -> its lower case, for each code point that has one of a single code point."""
+    pairs = ((code, chr(code).lower()) for code in range(sys.maxunicode + 1))
+    return {code: ord(lower) for code, lower in pairs if len(lower) == 1 and ord(lower) != code}
+
+
+def _words(text, lower, punctuation):
+    if lower:
+        text = text.translate(_lowered())
+    if punctuation != "keep":
+        text = re.sub(_punctuation(), lambda mark: f" {mark[0]} " if punctuation == "split" else " ", text)
+    return text.split()
