@@ -1,0 +1,33 @@
+# make demo · make test · make test-slow · make bench · make format
+# The environment is made when it is missing or when its requirements have changed. PYTHON=python3.12 chooses another.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test test-slow bench format
+
+demo: $(INSTALLED)
+	@$(BIN)/python -m seqkeras demo
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest
+
+test-slow: $(INSTALLED)
+	@$(BIN)/python -m pytest -m slow
+
+bench: $(INSTALLED)
+	@for file in benchmarks/*.py; do \
+		if [ -e "$$file" ]; then $(BIN)/python "$$file" || exit 1; else echo "benchmarks/ holds no benchmark yet"; fi; done
+
+format: $(INSTALLED)
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+$(INSTALLED): setup.cfg constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "Expected Python 3.11 to 3.13. Received: $$($(PYTHON) --version 2>&1); try make PYTHON=python3.11" >&2; exit 1; }
+	@echo "Installing into .venv, a few minutes the first time"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
+	@touch $@
