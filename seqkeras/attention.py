@@ -6,6 +6,7 @@ Shapes: query [B, T, D], keys [B, S, D], values [B, S, E], mask broadcastable to
 import keras
 from keras import ops
 
+from seqkeras import arguments
 from seqkeras.masks import Masked
 from seqkeras.saving import saveable
 
@@ -53,10 +54,8 @@ class Attention(Masked):
 
     def __init__(self, units, score="mlp", **kwargs):
         super().__init__(**kwargs)
-        if score not in ("mlp", "dot", "scaled_dot"):
-            raise ValueError(f"Expected score to be one of mlp, dot, scaled_dot. Received: score={score!r}")
-        self.units = units
-        self.score = score
+        arguments.positive(units=units)
+        arguments.choice("mlp", "dot", "scaled_dot", score=score)
         self.query_projection = keras.layers.Dense(units, use_bias=False, name="query")
         self.key_projection = keras.layers.Dense(units, use_bias=score == "mlp", name="key")
 
@@ -98,13 +97,12 @@ class MultiHeadAttention(Masked):
 
     def __init__(self, units, num_heads, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
+        arguments.positive(units=units, num_heads=num_heads)
+        arguments.share(dropout=dropout)
         if units % num_heads:
             raise ValueError(
                 f"Expected units to be a multiple of num_heads. Received: units={units}, num_heads={num_heads}"
             )
-        self.units = units
-        self.num_heads = num_heads
-        self.dropout = dropout
         self.query_projection = keras.layers.Dense(units, name="query")
         self.memory_projection = keras.layers.Dense(2 * units, name="keys_values")
         self.output_projection = keras.layers.Dense(units, name="output")

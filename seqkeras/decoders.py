@@ -10,7 +10,7 @@ mask [B, S] belongs to the memory. A search calls only `start` and `step`.
 import keras
 from keras import ops
 
-from seqkeras import cells, encoders, masks
+from seqkeras import arguments, cells, encoders, masks
 from seqkeras.attention import Attention
 from seqkeras.masks import Masked
 from seqkeras.recurrence import Recurrence
@@ -26,12 +26,9 @@ class RecurrentStack(Masked):
 
     def __init__(self, vocab_size, units, num_layers=1, dropout=0.0, cell="gru", embedding_units=None, **kwargs):
         super().__init__(**kwargs)
-        self.vocab_size = vocab_size
-        self.units = units
-        self.num_layers = num_layers
-        self.dropout = dropout
-        self.cell = cell
-        self.embedding_units = embedding_units
+        arguments.positive(vocab_size=vocab_size, units=units, num_layers=num_layers)
+        arguments.positive_or_none(embedding_units=embedding_units)
+        arguments.share(dropout=dropout)
         self.embedding = keras.layers.Embedding(vocab_size, embedding_units or units)
         self.recurrences = [Recurrence(cells.make(cell, units)) for _ in range(num_layers)]
         self.num_states = self.recurrences[0].cell.num_states
@@ -95,9 +92,7 @@ class RecurrentDecoder(RecurrentStack):
         **kwargs,
     ):
         super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, **kwargs)
-        if context not in ("state", "input", "both"):
-            raise ValueError(f"Expected context to be 'state', 'input' or 'both'. Received: context={context!r}")
-        self.context = context
+        arguments.choice("state", "input", "both", context=context)
 
     def build(self, memory_shape):
         M = memory_shape[-1]
@@ -155,7 +150,6 @@ class AttentionDecoder(RecurrentStack):
         **kwargs,
     ):
         super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, **kwargs)
-        self.score = score
         self.attention = Attention(units, score, name="attention")
         self.combine = keras.layers.Dense(units, activation="tanh", name="combine")
 
@@ -204,7 +198,8 @@ class TransformerDecoder(Masked):
     Reference: Vaswani et al. 2017, section 3.1.
 
     Args:
-        vocab_size, units, num_layers, num_heads, ff_units, dropout, max_length: of embedding, blocks and caches.
+        vocab_size, units, num_layers, num_heads, ff_units, dropout, max_length: of embedding, blocks and caches;
+            ff_units is 4 * units if None.
         norm: "pre" or "post". positions: "sinusoid" or "learned".
         tied_embeddings: the output layer is the embedding's transpose (Press & Wolf 2017).
     """
@@ -224,17 +219,10 @@ class TransformerDecoder(Masked):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.vocab_size = vocab_size
-        self.units = units
-        self.num_layers = num_layers
-        self.num_heads = num_heads
-        self.ff_units = ff_units
-        self.dropout = dropout
-        self.max_length = max_length
-        self.norm = norm
-        self.positions = positions
-        self.tied_embeddings = tied_embeddings
-        self.embed = Positions(vocab_size, units, dropout, max_length, positions, name="embed")
+        arguments.positive(num_layers=num_layers)
+        arguments.positive_or_none(ff_units=ff_units)
+        self.embed = Positions(vocab_size, units, max_length, positions, name="embed")
+        self.drop = keras.layers.Dropout(dropout)
         self.blocks = [DecoderBlock(units, num_heads, ff_units or 4 * units, dropout, norm) for _ in range(num_layers)]
         self.top = keras.layers.LayerNormalization(epsilon=1e-5) if norm == "pre" else keras.layers.Identity()
         self.logits = self.embed.logits if tied_embeddings else keras.layers.Dense(vocab_size, name="logits")
@@ -247,7 +235,7 @@ class TransformerDecoder(Masked):
             self.logits.build((None, None, self.units))
 
     def call(self, ids, memory, mask=None, training=False):
-        x = self.embed(ids, training=training)
+        x = self.drop(self.embed(ids), training=training)
         causal = masks.causal(ops.shape(ids)[1])
         for block in self.blocks:
             x, _ = block(x, causal, block.remember(memory), mask, training=training)

@@ -7,7 +7,7 @@ summary [B, W]      a vector for the whole sequence.
 import keras
 from keras import ops
 
-from seqkeras import cells, masks
+from seqkeras import arguments, cells, masks
 from seqkeras.masks import Masked
 from seqkeras.recurrence import Recurrence
 from seqkeras.saving import saveable
@@ -34,14 +34,8 @@ class RecurrentEncoder(Masked):
 
     def __init__(self, units, num_layers=1, dropout=0.0, cell="gru", bidirectional=False, residual=False, **kwargs):
         super().__init__(**kwargs)
-        if num_layers < 1:
-            raise ValueError(f"Expected num_layers to be at least 1. Received: num_layers={num_layers}")
-        self.units = units
-        self.num_layers = num_layers
-        self.dropout = dropout
-        self.cell = cell
-        self.bidirectional = bidirectional
-        self.residual = residual
+        arguments.positive(units=units, num_layers=num_layers)
+        arguments.share(dropout=dropout)
         directions = (False, True) if bidirectional else (False,)
         self.recurrences = [
             [Recurrence(cells.make(cell, units), reverse) for reverse in directions] for _ in range(num_layers)
@@ -76,18 +70,16 @@ class TransformerEncoder(Masked):
     Reference: Vaswani et al. 2017, section 3.1.
 
     Args:
-        units, num_layers, num_heads, ff_units, dropout: of the blocks.
+        units, num_layers, num_heads, ff_units: of the blocks; ff_units is 4 * units if None.
+        dropout: on the inputs and in the blocks.
         norm: "pre" (with a last normalisation on top) or "post".
     """
 
     def __init__(self, units, num_layers=2, num_heads=4, ff_units=None, dropout=0.0, norm="pre", **kwargs):
         super().__init__(**kwargs)
-        self.units = units
-        self.num_layers = num_layers
-        self.num_heads = num_heads
-        self.ff_units = ff_units
-        self.dropout = dropout
-        self.norm = norm
+        arguments.positive(num_layers=num_layers)
+        arguments.positive_or_none(ff_units=ff_units)
+        self.drop = keras.layers.Dropout(dropout)
         self.blocks = [EncoderBlock(units, num_heads, ff_units or 4 * units, dropout, norm) for _ in range(num_layers)]
         self.top = keras.layers.LayerNormalization(epsilon=1e-5) if norm == "pre" else keras.layers.Identity()
 
@@ -100,7 +92,7 @@ class TransformerEncoder(Masked):
             block.build((None, None, self.units))
 
     def call(self, inputs, mask=None, training=False):
-        x = inputs
+        x = self.drop(inputs, training=training)
         for block in self.blocks:
             x = block(x, mask=mask, training=training)
         x = self.top(x)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from seqkeras import distribution
+from seqkeras import arguments, distribution
 from seqkeras.saving import saveable
 
 
@@ -23,9 +23,7 @@ class CrossEntropy(keras.losses.Loss):
 
     def __init__(self, label_smoothing=0.0, name="cross_entropy", **kwargs):
         super().__init__(name=name, **kwargs)
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"Expected label_smoothing in [0, 1). Received: label_smoothing={label_smoothing}")
-        self.label_smoothing = label_smoothing
+        arguments.share(label_smoothing=label_smoothing)
 
     def call(self, y_true, y_pred):
         """The loss of each token, [B, T]."""

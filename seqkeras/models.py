@@ -8,7 +8,7 @@ which `search` drives. `signatures(batch, length)` names what a device may ask o
 import keras
 from keras import ops
 
-from seqkeras import encoders, masks
+from seqkeras import arguments, encoders, masks
 from seqkeras.decoders import AttentionDecoder, RecurrentDecoder, TransformerDecoder
 from seqkeras.encoders import RecurrentEncoder, TransformerEncoder
 from seqkeras.saving import saveable
@@ -53,20 +53,9 @@ class SequenceClassifier(keras.Model):
                 "Expected either vocab_size (token ids) or input_units (real-valued input). "
                 f"Received: vocab_size={vocab_size}, input_units={input_units}"
             )
-        if pooling not in ("last", "max", "mean"):
-            raise ValueError(f"Expected pooling to be 'last', 'max' or 'mean'. Received: pooling={pooling!r}")
-        _positive(num_classes=num_classes)
-        self.vocab_size = vocab_size
-        self.num_classes = num_classes
-        self.units = units
-        self.num_layers = num_layers
-        self.dropout = dropout
-        self.cell = cell
-        self.bidirectional = bidirectional
-        self.residual = residual
-        self.pooling = pooling
-        self.embedding_units = embedding_units
-        self.input_units = input_units
+        arguments.positive(num_classes=num_classes)
+        arguments.positive_or_none(vocab_size=vocab_size, embedding_units=embedding_units, input_units=input_units)
+        arguments.choice("last", "max", "mean", pooling=pooling)
         width = input_units or embedding_units or units
         if vocab_size is not None:
             self.embedding = keras.layers.Embedding(vocab_size, width)
@@ -135,15 +124,7 @@ class SequenceGenerator(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _positive(vocab_size=vocab_size, num_classes=num_classes)
-        self.vocab_size = vocab_size
-        self.num_classes = num_classes
-        self.units = units
-        self.num_layers = num_layers
-        self.dropout = dropout
-        self.cell = cell
-        self.context = context
-        self.embedding_units = embedding_units
+        arguments.positive(vocab_size=vocab_size, num_classes=num_classes, units=units)
         self.label_embedding = keras.layers.Embedding(num_classes, units, name="label")
         self.label_embedding.build((None,))
         self.decoder = RecurrentDecoder(
@@ -168,14 +149,18 @@ class SequenceGenerator(keras.Model):
 class EncoderDecoder(keras.Model):
     """What the sequence-to-sequence models share: source ids -> encoder -> memory -> decoder -> logits.
 
-    A subclass makes `embed(ids, training)`, `encoder`, `decoder`; `summarised = True` hands the decoder the encoder's
-    summary vector instead of its memory.
+    A subclass makes `source_embedding`, `encoder` and `decoder`, and calls `build_parts`.
 
     Call arguments: `{"source": [B, S], "target": [B, T]}`. Returns: logits [B, T, V].
     """
 
     task = "translate"
-    summarised = False
+
+    def build_parts(self, embedding_units, memory_shape):
+        self.source_embedding.build((None, None))
+        self.encoder.build((None, None, embedding_units))
+        self.decoder.build(memory_shape)
+        self.built = True
 
     def call(self, inputs, training=False):
         memory, mask = self.encode(inputs["source"], training)
@@ -184,8 +169,7 @@ class EncoderDecoder(keras.Model):
     def encode(self, source, training=False):
         """source [B, S] -> (memory, mask) for the decoder."""
         mask = masks.padding(source)
-        memory, summary = self.encoder(self.embed(source, training), mask=mask, training=training)
-        return (summary, None) if self.summarised else (memory, mask)
+        return self.encoder(self.source_embedding(source), mask=mask, training=training)[0], mask
 
     def start(self, inputs):
         return self.decoder.start(*self.encode(inputs["source"]))
@@ -197,30 +181,8 @@ class EncoderDecoder(keras.Model):
         return _stepwise(self, {"source": _spec(batch, length)})
 
 
-class RecurrentEncoderDecoder(EncoderDecoder):
-    """The recurrent half of the family: embedding and recurrent encoder."""
-
-    def build_encoder(self):
-        width = self.embedding_units or self.units
-        self.source_embedding = keras.layers.Embedding(self.vocab_size, width, name="source")
-        self.source_embedding.build((None, None))
-        self.encoder = RecurrentEncoder(
-            self.units,
-            self.num_layers,
-            self.dropout,
-            self.cell,
-            self.bidirectional,
-            self.residual,
-            name="encoder",
-        )
-        self.encoder.build((None, None, width))
-
-    def embed(self, ids, training=False):
-        return self.source_embedding(ids)
-
-
 @saveable
-class Seq2Seq(RecurrentEncoderDecoder):
+class Seq2Seq(EncoderDecoder):
     """Encoder-decoder of two lengths through one vector, the encoder's summary.
 
     Reference: Cho et al. 2014, section 2.2; Sutskever, Vinyals & Le 2014.
@@ -232,8 +194,6 @@ class Seq2Seq(RecurrentEncoderDecoder):
         context: how the vector enters the decoder: "state", "input" or "both".
         embedding_units: width of both token embeddings, `units` if None.
     """
-
-    summarised = True
 
     def __init__(
         self,
@@ -250,18 +210,11 @@ class Seq2Seq(RecurrentEncoderDecoder):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _positive(vocab_size=vocab_size)
-        self.vocab_size = vocab_size
-        self.target_vocab_size = target_vocab_size
-        self.units = units
-        self.num_layers = num_layers
-        self.dropout = dropout
-        self.cell = cell
-        self.bidirectional = bidirectional
-        self.residual = residual
-        self.context = context
-        self.embedding_units = embedding_units
-        self.build_encoder()
+        arguments.positive(vocab_size=vocab_size)
+        arguments.positive_or_none(target_vocab_size=target_vocab_size)
+        width = embedding_units or units
+        self.source_embedding = keras.layers.Embedding(vocab_size, width, name="source")
+        self.encoder = RecurrentEncoder(units, num_layers, dropout, cell, bidirectional, residual, name="encoder")
         self.decoder = RecurrentDecoder(
             target_vocab_size or vocab_size,
             units,
@@ -272,12 +225,16 @@ class Seq2Seq(RecurrentEncoderDecoder):
             embedding_units,
             name="decoder",
         )
-        self.decoder.build((None, self.encoder.width))
-        self.built = True
+        self.build_parts(width, (None, self.encoder.width))
+
+    def encode(self, source, training=False):
+        """source [B, S] -> (summary [B, M], no mask) for the decoder."""
+        x = self.source_embedding(source)
+        return self.encoder(x, mask=masks.padding(source), training=training)[1], None
 
 
 @saveable
-class AttentionSeq2Seq(RecurrentEncoderDecoder):
+class AttentionSeq2Seq(EncoderDecoder):
     """Encoder-decoder whose decoder attends to every position of the source.
 
     Reference: Bahdanau, Cho & Bengio 2015 (MLP score); Luong, Pham & Manning 2015 (dot score, order of computation).
@@ -305,18 +262,11 @@ class AttentionSeq2Seq(RecurrentEncoderDecoder):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _positive(vocab_size=vocab_size)
-        self.vocab_size = vocab_size
-        self.target_vocab_size = target_vocab_size
-        self.units = units
-        self.num_layers = num_layers
-        self.dropout = dropout
-        self.cell = cell
-        self.bidirectional = bidirectional
-        self.residual = residual
-        self.score = score
-        self.embedding_units = embedding_units
-        self.build_encoder()
+        arguments.positive(vocab_size=vocab_size)
+        arguments.positive_or_none(target_vocab_size=target_vocab_size)
+        width = embedding_units or units
+        self.source_embedding = keras.layers.Embedding(vocab_size, width, name="source")
+        self.encoder = RecurrentEncoder(units, num_layers, dropout, cell, bidirectional, residual, name="encoder")
         self.decoder = AttentionDecoder(
             target_vocab_size or vocab_size,
             units,
@@ -327,8 +277,7 @@ class AttentionSeq2Seq(RecurrentEncoderDecoder):
             embedding_units,
             name="decoder",
         )
-        self.decoder.build((None, None, self.encoder.width))
-        self.built = True
+        self.build_parts(width, (None, None, self.encoder.width))
 
     def attend(self, inputs):
         """The attention weights [B, T, S] of `inputs`, as in `call`, for looking at."""
@@ -363,19 +312,9 @@ class TransformerSeq2Seq(EncoderDecoder):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _positive(vocab_size=vocab_size)
-        self.vocab_size = vocab_size
-        self.target_vocab_size = target_vocab_size
-        self.units = units
-        self.num_layers = num_layers
-        self.num_heads = num_heads
-        self.ff_units = ff_units
-        self.dropout = dropout
-        self.max_length = max_length
-        self.norm = norm
-        self.positions = positions
-        self.tied_embeddings = tied_embeddings
-        self.embed_source = Positions(vocab_size, units, dropout, max_length, positions, name="source")
+        arguments.positive(vocab_size=vocab_size)
+        arguments.positive_or_none(target_vocab_size=target_vocab_size)
+        self.source_embedding = Positions(vocab_size, units, max_length, positions, name="source")
         self.encoder = TransformerEncoder(units, num_layers, num_heads, ff_units, dropout, norm, name="encoder")
         self.decoder = TransformerDecoder(
             target_vocab_size or vocab_size,
@@ -390,12 +329,7 @@ class TransformerSeq2Seq(EncoderDecoder):
             tied_embeddings,
             name="decoder",
         )
-        for part in (self.embed_source, self.encoder, self.decoder):
-            part.build((None, None, units))
-        self.built = True
-
-    def embed(self, ids, training=False):
-        return self.embed_source(ids, training=training)
+        self.build_parts(units, (None, None, units))
 
 
 def _stepwise(model, inputs):
@@ -421,9 +355,3 @@ def _named(state):
 
 def _spec(*shape, dtype="int32"):
     return keras.KerasTensor(shape, dtype=dtype)
-
-
-def _positive(**counts):
-    for name, count in counts.items():
-        if not isinstance(count, int) or count < 1:
-            raise ValueError(f"Expected {name} to be a positive integer. Received: {name}={count!r}")

@@ -224,8 +224,6 @@ class Recurrence(Masked):
 
     def __init__(self, cell, reverse=False, **kwargs):
         super().__init__(**kwargs)
-        self.cell = cell
-        self.reverse = reverse
 
     def build(self, input_shape):
         self.cell.build(input_shape)

@@ -1,31 +1,55 @@
 """What makes a class leave and re-enter a `.keras` file: a registered name and a complete config."""
 
+import contextlib
+import functools
 import inspect
 
 import keras
 
 
 def saveable(cls):
-    """Register `cls` under `seqkeras` and derive its config from its constructor.
+    """Register `cls` under `seqkeras`, keep its constructor's arguments, and derive its config from them.
 
-    The convention that makes this work: every constructor argument is kept as an attribute of the same name.
+    Every argument becomes an attribute of the same name before the constructor's first line, defaults included. A
+    `dtype=` given to the constructor is the policy of every part it makes, so that a model trained in mixed precision
+    comes back from its file in mixed precision.
     """
+    construct = cls.__init__
+    signature = inspect.signature(construct)
+    names = [p.name for p in list(signature.parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
+
+    @functools.wraps(construct)
+    def __init__(self, *args, **kwargs):
+        given = signature.bind(self, *args, **kwargs)
+        given.apply_defaults()
+        for name in names:
+            setattr(self, name, given.arguments[name])
+        with _policy(kwargs.get("dtype")):
+            construct(self, *args, **kwargs)
 
     def get_config(self):
-        config = {name: getattr(self, name) for name in _arguments(cls)}
-        return {**super(cls, self).get_config(), **{k: _plain(v) for k, v in config.items()}}
+        return {**super(cls, self).get_config(), **{name: _plain(getattr(self, name)) for name in names}}
 
     def from_config(cls, config):
-        return cls(**{k: _object(v) for k, v in config.items()})
+        return cls(**{name: _object(value) for name, value in config.items()})
 
+    __init__.__signature__ = signature  # Keras reads it with and without following `wraps`; both must see the same
+    cls.__init__ = __init__
     cls.get_config = get_config
     cls.from_config = classmethod(from_config)
     return keras.saving.register_keras_serializable("seqkeras")(cls)
 
 
-def _arguments(cls):
-    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-    return [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+@contextlib.contextmanager
+def _policy(dtype):
+    """Inside, layers are made with the policy `dtype`; None leaves things as they are."""
+    before = keras.config.dtype_policy()
+    if dtype is not None:
+        keras.config.set_dtype_policy(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _plain(value):

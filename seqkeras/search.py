@@ -24,8 +24,6 @@ class Search(keras.Model):
             raise ValueError(
                 f"Expected max_length between 1 and the model's {limit or 'any'}. Received: max_length={max_length}"
             )
-        self.model = model
-        self.max_length = max_length
         self.built = True
 
     def call(self, inputs):
@@ -98,7 +96,6 @@ class Sample(Search):
         super().__init__(model, max_length, **kwargs)
         if not temperature > 0:
             raise ValueError(f"Expected temperature above 0. Received: temperature={temperature}")
-        self.temperature = temperature
 
     def choose(self, logits, t, inputs):
         p = ops.cumsum(ops.softmax(ops.cast(logits, "float32") / self.temperature), axis=-1)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from seqkeras import arguments
 from seqkeras.attention import MultiHeadAttention
 from seqkeras.masks import Masked
 from seqkeras.saving import saveable
@@ -24,24 +25,17 @@ class Positions(keras.layers.Layer):
         vocab_size, units: of the embedding table.
         max_length: positions 0 .. max_length - 1 exist.
         positions: "sinusoid" or "learned".
-        dropout: on the sum.
 
     Call arguments: ids [B, T]; position: index of ids[:, 0]. Returns [B, T, D].
     """
 
-    def __init__(self, vocab_size, units, dropout=0.0, max_length=128, positions="sinusoid", **kwargs):
+    def __init__(self, vocab_size, units, max_length=128, positions="sinusoid", **kwargs):
         super().__init__(**kwargs)
-        if positions not in ("sinusoid", "learned"):
-            raise ValueError(f"Expected positions to be 'sinusoid' or 'learned'. Received: positions={positions!r}")
-        self.vocab_size = vocab_size
-        self.units = units
-        self.dropout = dropout
-        self.max_length = max_length
-        self.positions = positions
+        arguments.positive(vocab_size=vocab_size, units=units, max_length=max_length)
+        arguments.choice("sinusoid", "learned", positions=positions)
         self.embedding = keras.layers.Embedding(
             vocab_size, units, embeddings_initializer=keras.initializers.RandomNormal(stddev=units**-0.5)
         )
-        self.drop = keras.layers.Dropout(dropout)
 
     def build(self, input_shape):
         self.embedding.build((None, None))
@@ -54,7 +48,7 @@ class Positions(keras.layers.Layer):
         else:
             self.table = sinusoid(self.max_length, self.units)
 
-    def call(self, ids, position=0, training=False):
+    def call(self, ids, position=0):
         T = ids.shape[1]
         if T is not None and self.max_length < T:
             raise ValueError(
@@ -63,7 +57,7 @@ class Positions(keras.layers.Layer):
             )
         x = self.embedding(ids) * self.units**0.5
         steps = position + ops.arange(ops.shape(ids)[1], dtype="int32")
-        return self.drop(x + ops.cast(ops.take(self.table, steps, axis=0), x.dtype), training=training)
+        return x + ops.cast(ops.take(self.table, steps, axis=0), x.dtype)
 
     def logits(self, x):
         """The embedding used as the output layer (tied): [..., D] -> [..., V]."""
@@ -75,13 +69,8 @@ class Block(Masked):
 
     def __init__(self, units, num_heads, ff_units, dropout=0.0, norm="pre", **kwargs):
         super().__init__(**kwargs)
-        if norm not in ("pre", "post"):
-            raise ValueError(f"Expected norm to be 'pre' or 'post'. Received: norm={norm!r}")
-        self.units = units
-        self.num_heads = num_heads
-        self.ff_units = ff_units
-        self.dropout = dropout
-        self.norm = norm
+        arguments.positive(ff_units=ff_units)
+        arguments.choice("pre", "post", norm=norm)
         self.attention = MultiHeadAttention(units, num_heads, dropout, name="attention")
         self.inner = keras.layers.Dense(ff_units, activation="relu", name="inner")
         self.outer = keras.layers.Dense(units, name="outer")
