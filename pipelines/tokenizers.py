@@ -60,6 +60,8 @@ class Vocabulary(tf.Module):
     def __init__(self, pieces):
         super().__init__()
         self.pieces = tuple(pieces)
+        if isinstance(pieces, str) or not all(isinstance(piece, str) for piece in self.pieces):
+            raise ValueError(f"Expected a list of str. Received: vocabulary of type {type(pieces).__name__}")
         if not self.pieces or len(set(self.pieces)) != len(self.pieces):
             raise ValueError(f"Expected distinct pieces, at least one. Received: {len(self.pieces)} pieces")
         self.size = len(self.pieces) + SPECIAL
@@ -145,7 +147,8 @@ class Bytes(Tokenizer):
     def encode_batch(self, texts):
         """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
         split = tf.strings.bytes_split(texts)
-        return split.with_flat_values(tf.cast(tf.io.decode_raw(split.flat_values, tf.uint8)[:, 0], tf.int32) + SPECIAL)
+        values = tf.reshape(tf.io.decode_raw(split.flat_values, tf.uint8), [-1])
+        return split.with_flat_values(tf.cast(values, tf.int32) + SPECIAL)
 
     def _encode(self, text):
         return [one + SPECIAL for one in text.encode("utf-8")]
@@ -256,7 +259,7 @@ class SentencePiece(Tokenizer):
                 byte_fallback=True,
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
-                max_sentence_length=max(4192, *(len(text.encode()) for text in texts)),  # longer ones are left out
+                max_sentence_length=max([4192, *(len(text.encode()) for text in texts)]),  # longer ones are left out
                 pad_id=PAD,
                 bos_id=START,
                 eos_id=END,
@@ -325,7 +328,7 @@ def load(folder):
         settings["model"] = (path.parent / "sentencepiece.model").read_bytes()
     try:
         return kinds[name](**settings)
-    except (TypeError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"Expected the settings of {name}. Received: {error} in {path}") from None
 
 

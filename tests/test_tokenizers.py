@@ -1,0 +1,264 @@
+"""Tokenizers: the graph says what Python says, text survives, files come back, bad input is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqkeras.pipelines import Bytes, Characters, Labels, SentencePiece, Words, load_tokenizer
+from seqkeras.pipelines.tokenizers import train_tokenizer
+
+from seqkeras.tokens import END, PAD, START, UNKNOWN
+
+SENTENCES = [
+    "I love my cat.",
+    "Cats and dogs lap water.",
+    "It is raining cats and dogs.",
+    "Größe, naïve – 東京は雨。",
+    "Кошки и собаки ИГРАЮТ",
+]
+HOSTILE = [
+    "",
+    " ",
+    "  two  spaces ",
+    "\ufeffmark",
+    "a\u00a0b\u2028c\u0085d\u3000e\x1cf",
+    "nul\x00nul",
+    "\ufffe\U0010ffff\u200d",
+    "👩‍👩‍👧 e\u0301 é İIıi ΑΣ ẞ",
+    "\u202eright to left \u05d0",
+    "<s></s><unk><0x41>",
+    "tab\tline\nreturn\r",
+    "x" * 5000,
+]
+
+unicode_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return {
+        "characters": Characters.train(SENTENCES),
+        "bytes": Bytes.train(),
+        "words": Words.train(SENTENCES, lower=True),
+        "kept": Words.train(SENTENCES, punctuation="keep"),
+        "dropped": Words.train(SENTENCES, punctuation="drop"),
+        "unigram": SentencePiece.train(SENTENCES, vocab_size=330),
+        "bpe": SentencePiece.train(SENTENCES, vocab_size=340, model="bpe"),
+    }
+
+
+KINDS = ["characters", "bytes", "words", "kept", "dropped", "unigram", "bpe"]
+
+
+@pytest.fixture(params=KINDS)
+def tokenizer(request, trained):
+    return trained[request.param]
+
+
+def graph(tokenizer, texts):
+    return tf.function(tokenizer.encode_batch)(tf.constant(texts, tf.string)).to_list()
+
+
+def test_graph_encodes_real_and_hostile_text_as_python_does(tokenizer):
+    texts = SENTENCES + HOSTILE
+    assert graph(tokenizer, texts) == tokenizer.encode(texts)
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts=st.lists(unicode_text, min_size=1, max_size=4))
+def test_graph_encodes_any_unicode_as_python_does(trained, texts):
+    for name, tokenizer in trained.items():
+        assert tokenizer.encode_batch(tf.constant(texts)).to_list() == tokenizer.encode(texts), name
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=unicode_text)
+def test_bytes_round_trip_all_of_unicode(trained, text):
+    assert trained["bytes"].decode(trained["bytes"].encode(text)) == text
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=unicode_text)
+def test_subwords_round_trip_all_of_unicode_but_their_own_space(trained, text):
+    for name in ("unigram", "bpe"):
+        tokenizer = trained[name]
+        assert tokenizer.decode(tokenizer.encode(text)) == text.replace("\u2581", " "), name
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=unicode_text.filter(len))
+def test_characters_round_trip_what_they_were_trained_on(text):
+    tokenizer = Characters.train([text])
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows=st.lists(st.lists(st.integers(0, 259), max_size=12), min_size=1, max_size=4))
+def test_graph_decodes_any_ids_as_python_does(trained, rows):
+    for name, tokenizer in trained.items():
+        ids = np.zeros((len(rows), max(1, *map(len, rows))), np.int32)
+        for row, values in zip(ids, rows, strict=True):
+            row[: len(values)] = np.minimum(values, tokenizer.vocab_size - 1)
+        decoded = [one.decode("utf-8") for one in tokenizer.decode_batch(ids).numpy()]
+        assert decoded == tokenizer.decode(ids), name
+
+
+def test_decode_stops_at_end_and_drops_padding_and_start(tokenizer):
+    ids = tokenizer.encode("cats")
+    assert ids
+    assert tokenizer.decode([PAD, START, *ids, PAD, END, *ids]) == tokenizer.decode(ids)
+
+
+def test_unknown_decodes_to_the_replacement_character(tokenizer):
+    assert tokenizer.decode([UNKNOWN]) == "\ufffd"
+    assert tokenizer.decode_batch([[UNKNOWN, END]]).numpy()[0].decode() == "\ufffd"
+
+
+def test_decode_takes_lists_arrays_and_tensors(trained):
+    tokenizer = trained["characters"]
+    ids = tokenizer.encode("cats")
+    assert tokenizer.decode(np.array([ids])) == tokenizer.decode(tf.constant([ids])) == ["cats"]
+    assert tokenizer.decode(np.array(ids)) == tokenizer.decode(list(np.array(ids))) == "cats"
+    assert tokenizer.decode([]) == ""
+
+
+@pytest.mark.parametrize("bad", [-1, 10**6])
+def test_decode_refuses_ids_outside_the_vocabulary(tokenizer, bad):
+    with pytest.raises(ValueError, match="Expected ids from 0 to"):
+        tokenizer.decode([4, bad])
+
+
+def test_no_text_encodes_to_a_special_id_but_unknown(tokenizer):
+    ids = np.concatenate(tokenizer.encode(SENTENCES + HOSTILE))
+    assert ids.min() >= UNKNOWN and ids.max() < tokenizer.vocab_size
+
+
+def test_saved_tokenizer_comes_back_the_same(tokenizer, tmp_path):
+    tokenizer.save(tmp_path / "new" / "folder")
+    again = load_tokenizer(tmp_path / "new" / "folder")
+    assert type(again) is type(tokenizer) and again.vocab_size == tokenizer.vocab_size
+    assert again.encode(SENTENCES + HOSTILE) == tokenizer.encode(SENTENCES + HOSTILE)
+
+
+def test_saved_model_carries_the_tokenizer(tokenizer, tmp_path):
+    module = tf.Module()
+    module.tokenizer = tokenizer
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def there_and_back(texts):
+        return tokenizer.decode_batch(tokenizer.encode_batch(texts).to_tensor())
+
+    module.there_and_back = there_and_back
+    tf.saved_model.save(module, tmp_path)
+    out = tf.saved_model.load(tmp_path).there_and_back(tf.constant(SENTENCES)).numpy()
+    assert [one.decode() for one in out] == tokenizer.decode(tokenizer.encode(SENTENCES))
+
+
+def test_words_options():
+    text = "Don't stop,\u00a0Cat!"
+    assert Words.train([text]).decode(Words.train([text]).encode(text)) == "Don ' t stop , Cat !"
+    kept = Words.train([text], punctuation="keep", lower=True)
+    assert kept.decode(kept.encode("DON'T STOP, cat!")) == "don't stop, cat!"
+    dropped = Words.train([text], punctuation="drop")
+    assert dropped.decode(dropped.encode(text)) == "Don t stop Cat"
+
+
+def test_most_frequent_pieces_win_and_the_rest_are_unknown():
+    tokenizer = Characters.train(["aaabbc"], vocab_size=6)
+    assert tokenizer.encode("abc") == [4, 5, UNKNOWN]
+    assert Characters.train(["aaabbc"], min_count=2).vocab_size == 6
+
+
+def test_long_texts_take_part_in_the_training_of_subwords():
+    tokenizer = SentencePiece.train(["q" * 9000, "abc"], vocab_size=400)
+    assert len(tokenizer.encode("q" * 64)) < 64
+
+
+def test_training_is_repeatable():
+    assert SentencePiece.train(SENTENCES, 330).model == SentencePiece.train(SENTENCES, 330).model
+
+
+def test_unsuitable_vocabularies_are_refused():
+    with pytest.raises(ValueError, match="vocab_size=100"):
+        SentencePiece.train(SENTENCES, vocab_size=100)
+    with pytest.raises(ValueError, match="vocab_size=4"):
+        Characters.train(SENTENCES, vocab_size=4)
+    with pytest.raises(ValueError, match="vocab_size=300"):
+        Bytes.train(vocab_size=300)
+    with pytest.raises(ValueError, match="at least one"):
+        Characters.train([""])
+    with pytest.raises(ValueError, match="distinct"):
+        Characters(["a", "a"])
+    with pytest.raises(ValueError, match="at least one"):
+        Words.train(["?!"], punctuation="drop")
+    with pytest.raises(ValueError, match="Received: 0 texts"):
+        SentencePiece.train([])
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="tokenizer='letters'"):
+        train_tokenizer("letters", SENTENCES)
+    with pytest.raises(ValueError, match="model='char'"):
+        SentencePiece.train(SENTENCES, model="char")
+    with pytest.raises(ValueError, match="punctuation='no'"):
+        Words.train(SENTENCES, punctuation="no")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{",
+        "[" * 100000,
+        '{"tokenizer": "os.system"}',
+        '{"tokenizer": "Words"}',
+        '{"tokenizer": "Characters", "vocabulary": [1, 2]}',
+        '{"tokenizer": "Characters", "vocabulary": "abc"}',
+        '{"tokenizer": "Characters", "vocabulary": null}',
+        '{"tokenizer": "Bytes", "extra": 1}',
+    ],
+)
+def test_damaged_files_are_refused_by_name(content, tmp_path):
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(ValueError, match="tokenizer.json"):
+        load_tokenizer(tmp_path)
+
+
+def test_damaged_subword_models_are_refused_by_name(tmp_path):
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"tokenizer": "SentencePiece"}))
+    (tmp_path / "sentencepiece.model").write_bytes(b"not a model")
+    with pytest.raises(ValueError, match="tokenizer.json"):
+        load_tokenizer(tmp_path)
+
+
+def test_saving_leaves_nothing_half_written(tmp_path):
+    Characters.train(["ab"]).save(tmp_path)
+    before = (tmp_path / "tokenizer.json").read_bytes()
+    broken = Characters.train(["ab"])
+    broken.settings = lambda: {"vocabulary": object()}
+    with pytest.raises(TypeError):
+        broken.save(tmp_path)
+    assert (tmp_path / "tokenizer.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.json"]
+
+
+def test_labels_index_and_come_back(tmp_path):
+    labels = Labels.train(["⊖", "⊕", "⊖"])
+    labels.save(tmp_path)
+    again = Labels.load(tmp_path)
+    assert again.names == labels.names == sorted("⊖⊕")
+    assert [again.index(name) for name in again.names] == [0, 1] and len(again) == 2
+
+
+def test_unknown_labels_are_refused_with_the_known_ones(tmp_path):
+    with pytest.raises(ValueError, match="'a', 'b'.*label='c'"):
+        Labels(["a", "b"]).index("c")
+    with pytest.raises(ValueError, match="distinct"):
+        Labels(["a", "a"])
+    (tmp_path / "labels.json").write_text('{"names": "ab"}')
+    with pytest.raises(ValueError, match="labels.json"):
+        Labels.load(tmp_path)
