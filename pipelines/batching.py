@@ -118,11 +118,9 @@ def buckets(dataset, shapes, sizes, drop_remainder=False):
 
 
 def count_batches(lengths, shapes, sizes, drop_remainder=False):
-    """How many batches `buckets` makes of examples of these lengths."""
+    """How many batches of each shape `buckets` makes of examples of these lengths: int [K]."""
     counts = np.bincount(bucket(lengths, shapes), minlength=len(shapes))
-    return int(
-        sum(count // size if drop_remainder else -(-count // size) for count, size in zip(counts, sizes, strict=True))
-    )
+    return counts // sizes if drop_remainder else -(-counts // sizes)
 
 
 def padding_share(lengths, shapes):

@@ -68,10 +68,10 @@ def prepare(
         batch_size: examples a batch; 32 when neither this nor `tokens_per_batch` is given.
         tokens_per_batch: instead, at most so many tokens a batch, padding and both sides counted.
         max_length: examples with a longer row (END counted) are skipped, or cut when `truncate` is true.
-        num_buckets: at most so many padded shapes.
+        num_buckets: at most so many padded shapes; 8, or 1 with `fixed_shapes`, if None.
         shuffle: whether the training examples come in another order each epoch; seeded by `seed`.
-        fixed_shapes: one shape for all batches, as XLA and TPUs like it. The last training batch of an epoch is left
-            out where it is not full, and counted; that of validation and test is kept, smaller.
+        fixed_shapes: every training batch is full, so that there are no more shapes than buckets, as XLA and TPUs like
+            it. What does not fill a batch is left out of that epoch, and counted; validation and test keep theirs.
     """
     data = Data(tokenizers=tokenizers or {}, labels=labels)
     columns = {}
@@ -86,7 +86,7 @@ def prepare(
         batch_size = 32
     tokens = float(np.mean(np.sum(list(together.values()), axis=0)))  # of an example, on average
     full = batch_size or max(1, int(tokens_per_batch / tokens))
-    shapes = batching.shapes(together, 1 if fixed_shapes else num_buckets, FEWEST_BATCHES * full)
+    shapes = batching.shapes(together, num_buckets or (1 if fixed_shapes else 8), FEWEST_BATCHES * full)
     sizes = batching.batch_sizes(shapes, batch_size, tokens_per_batch)
     for split in splits:
         drop = fixed_shapes and split == "train"
@@ -94,14 +94,15 @@ def prepare(
         if shuffle and split == "train":
             dataset = batching.shuffle(dataset.cache(), seed)
         dataset = batching.buckets(dataset, shapes, sizes, drop).map(assemble)
-        data.steps[split] = batching.count_batches(lengths[split], shapes, sizes, drop)
+        batches = batching.count_batches(lengths[split], shapes, sizes, drop)
+        data.steps[split] = int(batches.sum())
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(data.steps[split]))
         setattr(data, split, dataset.prefetch(tf.data.AUTOTUNE))
         if "train" in splits and split != "train":
             data.report[split]["same text in train"] = shared(data.records[split], data.records["train"], key)
         data.report[split]["padding"] = batching.padding_share(lengths[split], shapes)
         if drop:
-            data.report[split]["left out each epoch"] = len(data.records[split]) - data.steps[split] * sizes[0]
+            data.report[split]["left out each epoch"] = len(data.records[split]) - int(batches @ sizes)
     if not data.steps.get("train", 1):
         raise ValueError(f"Expected a full batch. Received: {len(data.records['train'])} records, {sizes[0]} a batch")
     return data

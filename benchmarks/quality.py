@@ -1,0 +1,260 @@
+"""Quality on real data, one command each: python benchmarks/quality.py trec|scan|g2p|names|multi30k
+
+Reads the data sets from ../shared/data or $SEQKERAS_DATA, trains with `model.fit`, chooses the weights on the
+validation split, looks at the test split once, and puts a row into benchmarks/results/quality.json.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+import seqkeras
+from seqkeras import metrics, pipelines
+from seqkeras.pipelines import readers
+from seqkeras.tokens import END, PAD
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("SEQKERAS_DATA", ROOT.parent / "shared" / "data"))
+RESULTS = ROOT / "benchmarks" / "results" / "quality.json"
+
+
+def train(model, data, epochs, rate, monitor, label_smoothing=0.0, warmup=0.05, hours=None):
+    """Fit with a cosine schedule, keep the weights of the best epoch on the validation split; seconds of training."""
+    steps = epochs * data.steps["train"]
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, int(steps * (1 - warmup)), warmup_target=rate, warmup_steps=int(steps * warmup)
+    )
+    sequence = not isinstance(model, seqkeras.SequenceClassifier)
+    tokens = [seqkeras.TokenAccuracy(), seqkeras.ExactMatch(), seqkeras.Perplexity()]
+    model.compile(
+        keras.optimizers.Adam(schedule, clipnorm=1.0),
+        seqkeras.CrossEntropy(label_smoothing),
+        metrics=None if sequence else ["accuracy"],
+        weighted_metrics=tokens if sequence else None,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        best = os.path.join(folder, "best.weights.h5")
+        mode = "min" if "loss" in monitor or "perplexity" in monitor else "max"
+        keep = keras.callbacks.ModelCheckpoint(
+            best, monitor=monitor, mode=mode, save_best_only=True, save_weights_only=True
+        )
+        limit = [Limit(hours)] if hours else []
+        begin = time.monotonic()
+        model.fit(data.train, validation_data=data.validation, epochs=epochs, callbacks=[keep, *limit], verbose=2)
+        seconds = time.monotonic() - begin
+        model.load_weights(best)
+    return seconds
+
+
+class Limit(keras.callbacks.Callback):
+    """Ends training at the end of the epoch after which another would not fit into the time allowed."""
+
+    def __init__(self, hours):
+        super().__init__()
+        self.seconds = hours * 3600
+
+    def on_train_begin(self, logs=None):
+        self.begin = self.epoch = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        now = time.monotonic()
+        longest, self.epoch = now - self.epoch, now
+        self.model.stop_training = now - self.begin + longest > self.seconds
+
+
+def outputs(search, inputs, tokenizer, batch_size=256):
+    """What the search says for each row of `inputs` (dict of arrays), as texts."""
+    ids = [
+        np.asarray(search({name: value[i : i + batch_size] for name, value in inputs.items()}))
+        for i in range(0, len(next(iter(inputs.values()))), batch_size)
+    ]
+    return [tokenizer.decode(list(row)) for row in np.concatenate(ids)]
+
+
+def sources(texts, tokenizer):
+    """Texts as source ids, END behind each, padded: {"source": [N, S]}."""
+    return {"source": pad([[*ids, END] for ids in tokenizer.encode(list(texts))])}
+
+
+def pad(rows):
+    """Lists of ids as one array [N, longest]."""
+    ids = np.full((len(rows), max(map(len, rows))), PAD, "int32")
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+    return ids
+
+
+def report(dataset, model, metric, value, published, seconds, **extra):
+    """Print the row and put it in the place of the one it replaces."""
+    row = {
+        "dataset": dataset,
+        "model": type(model).__name__,
+        "metric": metric,
+        "value": round(float(value), 4),
+        "published": published,
+        "seconds": round(seconds),
+        "parameters": model.count_params(),
+        "command": f"python benchmarks/quality.py {dataset.split(' ')[0]}",
+        **extra,
+    }
+    rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    rows = [r for r in rows if (r["dataset"], r["model"], r["metric"]) != (dataset, row["model"], metric)] + [row]
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    temporary = RESULTS.with_suffix(".part")
+    temporary.write_text(json.dumps(sorted(rows, key=lambda r: (r["dataset"], r["metric"])), indent=1) + "\n")
+    os.replace(temporary, RESULTS)
+    print(json.dumps(row, indent=1))
+
+
+def trec():
+    """Question classes: six, 5,452 training and 500 test questions; a tenth of training is validation."""
+    pattern = r"(?P<label>\w+) (?P<text>.*)"
+
+    def read(split):
+        return readers.pattern(DATA / f"sentences/TREC.{split}.all.gz", pattern, encoding="latin-1").select(
+            "text", "label"
+        )
+
+    data = pipelines.classification(
+        read("train"), 0.1, read("test"), tokenizer="words", batch_size=64, max_length=40, fixed_shapes=True
+    )
+    model = seqkeras.SequenceClassifier(
+        data.tokenizers["text"].vocab_size, len(data.labels), units=128, dropout=0.5, cell="gru", pooling="max"
+    )
+    seconds = train(model, data, epochs=15, rate=2e-3, monitor="val_accuracy")
+    report(
+        "trec",
+        model,
+        "accuracy %",
+        100 * model.evaluate(data.test, verbose=0, return_dict=True)["accuracy"],
+        88.2,
+        seconds,
+    )
+
+
+def scan():
+    """Commands to actions, the simple split; a twentieth of training is validation."""
+
+    def read(split):
+        return readers.pattern(DATA / f"scan/tasks_{split}_simple.txt.gz", r"IN: (?P<source>.*) OUT: (?P<target>.*)")
+
+    data = pipelines.translation(read("train"), 0.05, read("test"), tokenizer="words", batch_size=64, fixed_shapes=True)
+    source, target = data.tokenizers["source"], data.tokenizers["target"]
+    model = seqkeras.AttentionSeq2Seq(source.vocab_size, target.vocab_size, units=128, dropout=0.1, cell="lstm")
+    seconds = train(model, data, epochs=12, rate=2e-3, monitor="val_loss")
+    said = outputs(seqkeras.Greedy(model, 64), sources(data.records["test"].column(0), source), target)
+    wrong = metrics.error_rate(said, data.records["test"].column(1))
+    report("scan", model, "exact match %", 100 * (1 - wrong), 99.8, seconds)
+
+
+def g2p():
+    """Hungarian spelling to sound."""
+
+    def read(split):
+        path = DATA / f"sigmorphon2021_g2p/hun_{split}.tsv{'.gz' if split == 'train' else ''}"
+        return readers.table(path, columns=(0, 1), header=False)
+
+    options = {"tokenizer": {"source": "characters", "target": "words"}, "batch_size": 64, "fixed_shapes": True}
+    data = pipelines.translation(read("train"), read("dev"), read("test"), **options)
+    source, target = data.tokenizers["source"], data.tokenizers["target"]
+    model = seqkeras.AttentionSeq2Seq(source.vocab_size, target.vocab_size, units=128, dropout=0.3, cell="lstm")
+    seconds = train(model, data, epochs=40, rate=2e-3, monitor="val_loss")
+    said = outputs(seqkeras.Greedy(model, 48), sources(data.records["test"].column(0), source), target)
+    report("g2p", model, "word error %", 100 * metrics.error_rate(said, data.records["test"].column(1)), 1.8, seconds)
+
+
+def names(samples=200, temperature=0.7):
+    """Names of 18 nationalities: does a classifier trained on one half recognise what a generator makes of the other?"""
+    pairs = sorted(
+        {tuple(row) for row in readers.file_per_class(DATA / "names_by_nationality", "*.txt").select("label", "text")}
+    )
+    np.random.default_rng(0).shuffle(pairs)
+    halves = [balanced(pairs[i::2]) for i in range(2)]
+    options = {"tokenizer": "characters", "batch_size": 64, "fixed_shapes": True}
+
+    data = pipelines.classification([(text, label) for label, text in halves[0]], 0.1, **options)
+    tokenizer = data.tokenizers["text"]
+    judge = seqkeras.SequenceClassifier(tokenizer.vocab_size, len(data.labels), units=128, dropout=0.3)
+    seconds = train(judge, data, epochs=8, rate=2e-3, monitor="val_accuracy")
+
+    options["tokenizer"] = pipelines.Characters.train([text for _, text in pairs])
+    data = pipelines.generation(halves[1], 0.1, **options)
+    letters = data.tokenizers["target"]
+    model = seqkeras.SequenceGenerator(letters.vocab_size, len(data.labels), units=128, dropout=0.3)
+    seconds += train(model, data, epochs=10, rate=2e-3, monitor="val_loss")
+
+    label = np.repeat(np.arange(len(data.labels)), samples)
+    uniform = np.random.default_rng().random((len(label), 24), "float32")
+    said = outputs(seqkeras.Sample(model, 24, temperature), {"label": label, "uniform": uniform}, letters)
+    kept = [(text, int(index)) for text, index in zip(said, label, strict=True) if text]
+    logits = judge.predict(pad(tokenizer.encode([text for text, _ in kept])), verbose=0)
+    right = sum(data.labels.names[i] == data.labels.names[j] for i, (_, j) in zip(logits.argmax(-1), kept, strict=True))
+    known = {text for _, text in pairs}
+    new = sum(text not in known for text, _ in kept) / len(label)
+    report("names", model, "recognised %", 100 * right / len(label), None, seconds, new_names=round(100 * new, 1))
+
+
+def balanced(pairs):
+    """The pairs with each label's repeated until it has as many as the middle one of them."""
+    counts = Counter(label for label, _ in pairs)
+    aim = sorted(counts.values())[len(counts) // 2]
+    return [pair for pair in pairs for _ in range(max(1, round(aim / counts[pair[0]])))]
+
+
+def multi30k(hours=0.95):
+    """German to English with the Transformer, at most an hour of training; exported, and compared token by token."""
+    folder = DATA / "multi30k"
+
+    def read(split):
+        return readers.parallel_lines(folder / f"{split}.de.gz", folder / f"{split}.en.gz")
+
+    data = pipelines.translation(
+        read("train"),
+        read("val"),
+        read("test_2016_flickr"),
+        tokenizer="unigram",
+        vocab_size=5000,
+        batch_size=128,
+        max_length=48,
+        num_buckets=7,
+        fixed_shapes=True,
+    )
+    print(data.report)
+    source, target = data.tokenizers["source"], data.tokenizers["target"]
+    model = seqkeras.TransformerSeq2Seq(
+        source.vocab_size,
+        target.vocab_size,
+        units=256,
+        num_layers=2,
+        num_heads=8,
+        ff_units=768,
+        dropout=0.2,
+        max_length=64,
+        tied_embeddings=True,
+    )
+    seconds = train(model, data, epochs=20, rate=1e-3, monitor="val_loss", label_smoothing=0.1, hours=hours)
+    model.save(ROOT / "runs" / "multi30k.keras")
+    for role, tokenizer in data.tokenizers.items():
+        tokenizer.save(ROOT / "runs" / "multi30k" / role)
+
+
+if __name__ == "__main__":
+    tasks = {f.__name__: f for f in (trec, scan, g2p, names, multi30k)}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=tasks)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    if not DATA.is_dir():
+        sys.exit(f"Expected the real data in {DATA}; set SEQKERAS_DATA to its folder")
+    keras.utils.set_random_seed(arguments.seed)
+    tasks[arguments.task]()
