@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import tensorflow as tf
 from seqkeras.pipelines.labels import Labels
-from seqkeras.pipelines.readers import Records
+from seqkeras.pipelines.records import Records
 from seqkeras.pipelines.tokenizers import Tokenizer, train_tokenizer
 
 from seqkeras.tokens import END, START

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import numpy as np
-from seqkeras.pipelines.readers import Records
+from seqkeras.pipelines.records import Records
 
 NAMES = ("train", "validation", "test")
 

@@ -1,0 +1,267 @@
+"""Readers: each format comes out whole, harmless oddities do no harm, bad input names its file and line."""
+
+import csv
+import gzip
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqkeras.pipelines import readers
+
+
+def write(path, content, compressed=False):
+    content = content.encode("utf-8") if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(content) if compressed else content)
+    return path
+
+
+@pytest.fixture(params=["", ".gz"])
+def file(request, tmp_path):
+    """Writes a file, plain or compressed."""
+
+    def make(name, content):
+        return write(tmp_path / (name + request.param), content, request.param == ".gz")
+
+    return make
+
+
+def test_lines(file):
+    path = file("a.txt", "one\n\ntwo  \n")
+    records = readers.lines(path)
+    assert records.rows == [("one",), ("two  ",)]
+    assert records.places == [f"{path}:1", f"{path}:3"]
+    assert records.read == 3 and records.skipped == {"blank": 1} and records.names == ("text",)
+
+
+def test_parallel_lines(file):
+    source, target = file("a.de", "ein\nzwei\n\nvier\n"), file("a.en", "one\n\n\nfour\n\n\n")
+    records = readers.parallel_lines(source, target)
+    assert records.rows == [("ein", "one"), ("vier", "four")]
+    assert records.places[1] == f"{source}:4" and records.skipped == {"blank": 2}
+
+
+def test_table_by_number_and_by_name(file):
+    tsv = file("a.tsv", 'x\t"y\tz\n1\t2\t3\n')
+    assert readers.table(tsv).rows == [("x", '"y', "z"), ("1", "2", "3")]
+    assert readers.table(tsv, columns=(2, 0)).rows == [("z", "x"), ("3", "1")]
+    named = file("a.csv", 'text, label\n"a, b",+\n"two\nlines",-\n')
+    records = readers.table(named, columns=("label", "text"))
+    assert records.rows == [("+", "a, b"), ("-", "two\nlines")] and records.names == ("label", "text")
+    assert readers.table(named, columns=1, header=True).rows == [("+",), ("-",)]
+    assert readers.table(named, header=True).names == ("text", "label")
+
+
+def test_table_with_a_header_of_another_width_read_by_number(file):
+    assert readers.table(file("a.csv", " 0,1\n 1, 2, 3\n"), columns=(2, 0), header=True).rows == [(" 3", " 1")]
+
+
+def test_table_skips_and_counts_blank_rows_before_and_after_the_header(file):
+    records = readers.table(file("a.csv", "\na,b\n\n1,2\n , \n3,\n"), columns=("a", "b"))
+    assert records.rows == [("1", "2")] and records.skipped == {"blank": 4}
+
+
+def test_pattern(file):
+    path = file("a.txt", "IN: jump twice OUT: JUMP JUMP\n\nIN: walk OUT: WALK\n")
+    records = readers.pattern(path, r"IN: (?P<source>.*) OUT: (?P<target>.*)")
+    assert records.rows == [("jump twice", "JUMP JUMP"), ("walk", "WALK")]
+    assert records.select("target", "source")[0] == ("JUMP JUMP", "jump twice")
+    assert readers.pattern(path, r"IN: (\w+).*").select(0).rows == [("jump",), ("walk",)]
+
+
+def test_json_lines(file):
+    path = file("a.jsonl", '{"text": "a\u2028b", "label": 1, "more": null}\n\n{"label": [2], "text": "c"}\n')
+    assert readers.json_lines(path, ("text", "label")).rows == [("a\u2028b", 1), ("c", [2])]
+
+
+def test_time_series(file):
+    path = file("a.ts", "#about\n@problemName p\n@data\n1,2,3:4,5,6:walk\n7:8:run\n")
+    assert readers.time_series(path).rows == [([[1, 4], [2, 5], [3, 6]], "walk"), ([[7, 8]], "run")]
+
+
+def test_text_keeps_everything_but_the_kind_of_line_end(file):
+    assert readers.text(file("a.txt", "one\r\n\r\n two\r\n")).rows == [("one\n\n two\n",)]
+
+
+def test_a_class_a_folder_and_a_class_a_file(tmp_path):
+    write(tmp_path / "cat" / "1.txt", "Miau.\r\nMiau.\n")
+    write(tmp_path / "cat" / "2.txt.gz", "Prr.", compressed=True)
+    write(tmp_path / "cat" / "empty.txt", "")
+    write(tmp_path / "dog" / "1.txt", "Wuff.")
+    write(tmp_path / "dog" / ".hidden", b"\xff")
+    write(tmp_path / "St. Bernard.txt", "Woff.\nWaff.\n")
+    write(tmp_path / "Chow.txt.gz", "Waff.\n", compressed=True)
+    write(tmp_path / "LICENSE", "Free.")
+    records = readers.folder_per_class(tmp_path)
+    assert records.rows == [("Miau.\nMiau.\n", "cat"), ("Prr.", "cat"), ("Wuff.", "dog")]
+    assert records.places[1] == f"{tmp_path / 'cat' / '2.txt.gz'}:1"
+    assert records.skipped == {"blank": 1, "not in a folder of a class": 3}
+    records = readers.file_per_class(tmp_path)
+    assert records.rows == [("Waff.", "Chow"), ("Woff.", "St. Bernard"), ("Waff.", "St. Bernard")]
+
+
+def test_lists_and_sums():
+    records = readers.lists(["a", "b"], [1, 2])
+    assert list(records) == [("a", 1), ("b", 2)] and records.places == ["record 1", "record 2"]
+    assert (records + records.take([0], {"long": 1})).rows == [("a", 1), ("b", 2), ("a", 1)]
+    assert (records + records.take([0], {"long": 1})).read == 4
+    with pytest.raises(ValueError, match=r"lengths=\[2, 1\]"):
+        readers.lists(["a", "b"], [1])
+
+
+def test_tensorflow_datasets():
+    with tensorflow_datasets.testing.mock_data(num_examples=5):
+        records = readers.tfds("tfds:imdb_reviews", "train", ("label", "text"))
+        pairs = readers.tfds("ted_hrlr_translate/pt_to_en", "validation", ("pt", "en"))
+        tagged = readers.tfds("conll2003", "train", ("tokens", "pos"))
+    assert records.read == 5 and records.names == ("label", "text")
+    assert {label for label, _ in records} <= {"neg", "pos"} and all(type(text) is str for _, text in records)
+    assert records.places[0] == "tfds:imdb_reviews/train:1"
+    assert all(type(source) is type(target) is str for source, target in pairs)
+    words, tags = tagged[0]
+    assert all(type(one) is str for one in words + tags)
+
+
+def test_tensorflow_datasets_with_missing_fields_or_classes():
+    def unlabelled(self, **_):
+        return tf.data.Dataset.from_tensors({"text": b"fine", "label": np.int64(-1)})
+
+    def broken(self, **_):
+        return tf.data.Dataset.from_tensors({"text": b"\xff", "label": np.int64(1)})
+
+    with tensorflow_datasets.testing.mock_data(), pytest.raises(ValueError, match="among .*'text'.*'words'"):
+        readers.tfds("imdb_reviews", "train", ("words",))
+    with tensorflow_datasets.testing.mock_data(as_dataset_fn=unlabelled), pytest.raises(ValueError, match="test:1"):
+        readers.tfds("imdb_reviews", "test", ("text", "label"))
+    with tensorflow_datasets.testing.mock_data(as_dataset_fn=broken), pytest.raises(ValueError, match="test:1"):
+        readers.tfds("imdb_reviews", "test", ("text", "label"))
+
+
+def test_marks_and_line_ends_of_other_systems_do_no_harm(file):
+    content = "\ufeffone\u00a0two\tA\r\nthree\u2028four\x85\tB\r\n\r\n\r\n"
+    expected = [("one\u00a0two", "A"), ("three\u2028four\x85", "B")]
+    assert readers.table(file("a.tsv", content)).rows == expected
+    assert (
+        readers.table(file("b.tsv", "\ufefftext\tlabel\r\n" + content[1:]), columns=("text", "label")).rows == expected
+    )
+    assert [row[0] for row in readers.lines(file("a.txt", content))] == ["\t".join(row) for row in expected]
+
+
+def test_an_encoding_can_be_given(tmp_path):
+    path = write(tmp_path / "a.txt", "Größe\n".encode("latin-1"))
+    assert readers.lines(path, encoding="latin-1").rows == [("Größe",)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), min_size=1)] * 2), min_size=1
+    )
+)
+def test_what_csv_and_json_write_is_read_back(rows, tmp_path_factory):
+    rows = [row for row in rows if all(value.strip() for value in row)] or [("a", "b")]
+    folder = tmp_path_factory.mktemp("rows")
+    with open(folder / "a.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    with open(folder / "a.jsonl", "w", encoding="utf-8") as file:
+        file.writelines(json.dumps({"a": a, "b": b}) + "\n" for a, b in rows)
+    if not rows[0][0].startswith("\ufeff"):
+        assert readers.table(folder / "a.csv").rows == rows
+    assert readers.json_lines(folder / "a.jsonl", ("a", "b")).rows == rows
+
+
+BAD = {
+    "a row with too many columns": ("a.tsv", "a\tb\nc\td\te\n", readers.table, "Expected 2 columns.*3 in .*a.tsv:2"),
+    "a row with too few columns": ("a.csv", "a,b\n\nc\n", readers.table, "1 in .*a.csv:3"),
+    "a quote that does not close": ("a.csv", 'a,b\nc,"d\n', readers.table, "a.csv:2"),
+    "text after a quote": ("a.csv", 'a,b\nc,"d"e\n', readers.table, "a.csv:2"),
+    "only a header": ("a.csv", "a,b\n", lambda path: readers.table(path, ("a",)), "a.csv"),
+    "an unknown column": ("a.csv", "a,b\n1,2\n", lambda path: readers.table(path, ("c",)), "'a', 'b'.*'c' of .*a.csv"),
+    "a column twice": ("a.csv", "a,a\n1,2\n", lambda path: readers.table(path, ("a",)), "once.*a.csv"),
+    "a column beyond the last": ("a.csv", "a,b\n", lambda path: readers.table(path, (0, 2)), "column=2.*a.csv"),
+    "a column before the first": ("a.csv", "a,b\n", lambda path: readers.table(path, (-1,)), "column=-1.*a.csv"),
+    "invalid UTF-8": ("a.txt", b"one\ntwo\nthr\xe9e\n", readers.lines, "0xe9 in .*a.txt.*:3"),
+    "UTF-16": ("a.txt", "one\n".encode("utf-16"), readers.lines, "a.txt.*:1"),
+    "an empty file": ("a.txt", "", readers.lines, "a.txt.* is empty"),
+    "a blank file": ("a.txt", "\ufeff \r\n\n", readers.lines, "a.txt.* is empty"),
+    "an empty table": ("a.csv", "", readers.table, "a.csv.* is empty"),
+    "a table of blanks": ("a.csv", ",\n,\n", readers.table, "a.csv.* with 2 blank"),
+    "an empty text": ("a.txt", "", readers.text, "a.txt.* is empty"),
+    "broken JSON": ("a.jsonl", '{"a": 1}\n{"a": \n', lambda path: readers.json_lines(path, "a"), "a.jsonl.*:2"),
+    "deep JSON": ("a.jsonl", "[" * 100000, lambda path: readers.json_lines(path, "a"), "a.jsonl.*:1"),
+    "JSON without a field": (
+        "a.jsonl",
+        '{"b": 1}\n',
+        lambda path: readers.json_lines(path, "a"),
+        "'b'.* in .*a.jsonl.*:1",
+    ),
+    "JSON that is no object": ("a.jsonl", "[1]\n", lambda path: readers.json_lines(path, "a"), "list in .*a.jsonl.*:1"),
+    "a line unlike the pattern": ("a.txt", "1 a\nb\n", lambda path: readers.pattern(path, r"(\d) (.*)"), "'b' in .*:2"),
+    "a pattern without groups": ("a.txt", "a\n", lambda path: readers.pattern(path, "a"), "one group"),
+    "a broken pattern": ("a.txt", "a\n", lambda path: readers.pattern(path, "(a"), "regular expression"),
+    "a series without data": ("a.ts", "1,2:a\n", readers.time_series, "@data.*a.ts"),
+    "a series with a gap": ("a.ts", "@data\n1,2:3,?:a\n", readers.time_series, "a.ts.*:2"),
+    "a series of unequal dimensions": ("a.ts", "@data\n1,2:3:a\n", readers.time_series, "a.ts.*:2"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_files_are_refused_by_name_and_line(name, file):
+    filename, content, read, message = BAD[name]
+    with pytest.raises(ValueError, match=message.replace(".tsv:", ".tsv.*:").replace(".csv:", ".csv.*:")):
+        read(file(filename, content))
+
+
+@pytest.mark.parametrize("content", [b"plain text", gzip.compress(b"text")[:-5], gzip.compress(b"text" * 9)[:15]])
+def test_broken_gzip_is_refused_by_name(content, tmp_path):
+    with pytest.raises(ValueError, match="gzip.*a.txt.gz"):
+        readers.lines(write(tmp_path / "a.txt.gz", content))
+
+
+def test_parallel_files_of_different_length_are_refused_with_the_first_line_alone(file):
+    source, target = file("a.de", "ein\nzwei\ndrei\n"), file("a.en", "one\ntwo\n")
+    with pytest.raises(ValueError, match="a.de.* with 3 .*a.en.*with 2.*a.de.*:3"):
+        readers.parallel_lines(source, target)
+    with pytest.raises(ValueError, match="a.de.*:3"):
+        readers.parallel_lines(target, source)
+
+
+def test_folders_without_classes_are_refused(tmp_path):
+    for read in (readers.folder_per_class, readers.file_per_class):
+        with pytest.raises(ValueError, match="an entry a class"):
+            read(tmp_path)
+    (tmp_path / "cat").mkdir()
+    with pytest.raises(ValueError, match="cat with 0 blank"):
+        readers.folder_per_class(tmp_path)
+
+
+def test_select_refuses_unknown_columns():
+    with pytest.raises(ValueError, match="from 0 to 1.*column=2"):
+        readers.lists(["a"], ["b"]).select(2)
+    with pytest.raises(ValueError, match="column='text'"):
+        readers.lists(["a"], ["b"]).select("text")
+
+
+def test_the_real_data_sets_are_read_in_a_line(shared_data):
+    scan = readers.pattern(shared_data / "scan/tasks_train_simple.txt.gz", "IN: (.*) OUT: (.*)")
+    assert len(scan) == scan.read == 16728
+    trec = readers.pattern(shared_data / "sentences/TREC.train.all.gz", r"(\S+) (.*)", "latin-1").select(1, 0)
+    assert len(trec) == trec.read == 5452 and {label for _, label in trec} == set("012345")
+    sounds = readers.table(shared_data / "sigmorphon2021_g2p/hun_train.tsv.gz")
+    assert len(sounds) == sounds.read == 8000 and sounds[0] == ("abba", "ɒ bː ɒ")
+    names = readers.file_per_class(shared_data / "names_by_nationality")
+    assert len({label for _, label in names}) == 18 and names.read >= 20050
+    pairs = readers.parallel_lines(shared_data / "multi30k/train.de.gz", shared_data / "multi30k/train.en.gz")
+    assert len(pairs) == pairs.read == 29000
+    vowels = readers.time_series(shared_data / "series/JapaneseVowels/JapaneseVowels_TRAIN.ts.gz")
+    assert len(vowels) == 270 and {len(step) for values, _ in vowels for step in values} == {12}
+    letters = readers.table(shared_data / "google_ar2en/ar2en-train.txt")
+    assert len(letters) == 12877
+    slots = readers.parallel_lines(shared_data / "snips/train/seq.in.gz", shared_data / "snips/train/seq.out.gz")
+    assert len(slots) == 13084
+    pens = readers.table(shared_data / "series/pendigits.tes", delimiter=",", header=True)
+    assert len(pens) == 3498 and len(pens[0]) == 17
