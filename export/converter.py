@@ -4,11 +4,12 @@ import sys
 
 import tensorflow as tf
 
+from seqkeras.export import quantize
+
 
 def main(folder, path, weights):
     converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-    if weights == "int8":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    quantize.configure(converter, None if weights == "float32" else weights)
     with open(path, "wb") as file:
         file.write(converter.convert())
 

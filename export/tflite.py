@@ -2,6 +2,10 @@
 
 The model is traced at batch 1 with its weights as constants and handed to LiteRT's converter, which runs in a process
 of its own: a converter that crashes costs an error message, not the training session.
+
+`encode` and `step` are for an app with its own loop. Its state is a dictionary of the tensors `step` asks for: those
+`encode` does not return start at zero, those `step` does not return stay as they are. (LiteRT's CompiledModel cannot
+give one tensor out under two names, nor an input out again.)
 """
 
 import os
@@ -11,9 +15,11 @@ import tempfile
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from seqkeras import recurrence
+from seqkeras.export import quantize as weights
 
 
 def to_tflite(model, path, length, quantize=None):
@@ -26,47 +32,57 @@ def to_tflite(model, path, length, quantize=None):
         quantize: None for float32, "int8" for 8-bit weights (dynamic range).
 
     Raises:
-        ValueError: an unknown `quantize`.
+        ValueError: a `quantize` or a `length` that cannot be.
         RuntimeError: the converter failed; the message holds what it said last.
     """
-    if quantize not in (None, "int8"):
-        raise ValueError(f"Expected quantize to be None or 'int8'. Received: quantize={quantize!r}")
+    weights.check(quantize)
+    if not isinstance(length, int) or length < 1:
+        raise ValueError(f"Expected length to be a positive integer. Received: length={length!r}")
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        trace(model, folder, length)
-        converted = Path(folder) / "model.tflite"
-        _convert(folder, converted, quantize)
+        converted = Path(folder) / path.name
+        trace(weights.in_float32(model), folder, length)
+        convert(folder, converted, quantize)
         os.replace(converted, path)
 
 
 def trace(model, folder, length):
     """Writes the SavedModel the converter reads: each signature at batch 1, the weights as constants."""
-    weights = [(v, keras.ops.convert_to_numpy(v)) for v in model.variables]
-    module, functions, state = tf.Module(), {}, {}
+    values = [(v, keras.ops.convert_to_numpy(v)) for v in model.variables]
+    functions, state = {}, {}
+
+    def constant(name, function):
+        def run(**inputs):
+            mapping = [(v, tf.constant(value)) for v, value in values]
+            with keras.StatelessScope(state_mapping=mapping), recurrence.looping(recurrence.in_place):
+                outputs = function(inputs)
+            if name == "encode":
+                state.update({key: tf.TensorSpec(x.shape, x.dtype, key) for key, x in outputs.items()})
+                return {key: x for key, x in outputs.items() if not _zero(x)}
+            return {key: x for key, x in outputs.items() if x is not inputs.get(key)}
+
+        return tf.function(run, autograph=False)
+
     for name, (function, inputs) in model.signatures(1, length).items():
         specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in inputs.items()}
-        if name == "step":
-            specs |= state
-        functions[name] = _constant(function, weights).get_concrete_function(**specs)
-        if name == "encode":
-            outputs = functions[name].structured_outputs
-            state = {key: tf.TensorSpec(x.shape, x.dtype, key) for key, x in outputs.items()}
+        specs |= state if name == "step" else {}
+        functions[name] = constant(name, function).get_concrete_function(**specs)
+    module = tf.Module()
     module.functions = functions
     tf.saved_model.save(module, str(folder), signatures=functions)
 
 
-def _constant(function, weights):
-    def run(**inputs):
-        mapping = [(v, tf.constant(value)) for v, value in weights]
-        with keras.StatelessScope(state_mapping=mapping), recurrence.looping(recurrence.in_place):
-            return function(inputs)
-
-    return tf.function(run, autograph=False)
+def _zero(tensor):
+    value = tf.get_static_value(tensor)
+    return value is not None and not np.any(value)
 
 
-def _convert(folder, path, quantize):
+def convert(folder, path, quantize):
+    """Runs `seqkeras.export.converter` on the SavedModel in `folder`."""
     child = subprocess.run(
         [sys.executable, "-m", "seqkeras.export.converter", str(folder), str(path), quantize or "float32"],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -74,4 +90,4 @@ def _convert(folder, path, quantize):
     )
     if child.returncode or not path.exists():
         said = "\n".join(child.stdout.strip().splitlines()[-20:])
-        raise RuntimeError(f"The LiteRT converter ended with status {child.returncode}:\n{said}")
+        raise RuntimeError(f"The LiteRT converter ended with status {child.returncode}. It said last:\n{said}")

@@ -1,0 +1,119 @@
+"""What is inside a LiteRT file, read from the flatbuffer; refused where a phone's runtime would refuse it."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+SHOWN = 10  # faults named in a message
+
+_BUILTIN = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+_TYPE = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
+_VARIABLES = {"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
+
+
+def audit(file):
+    """Reads a LiteRT file and refuses what not every LiteRT runtime can run.
+
+    Args:
+        file: a path, or the file's bytes.
+
+    Returns:
+        dict: "signatures" (name -> "inputs", "outputs" -> name -> "shape", "dtype"), "operators" (name -> count),
+        "bytes".
+
+    Raises:
+        ValueError: not a LiteRT file; or it holds a Flex or custom operator, a variable, a tensor of dynamic shape,
+            two outputs of a signature that are one tensor or an input that is an output. The message names the
+            operator, the signature it belongs to and the tensor it makes.
+    """
+    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    if not schema.Model.ModelBufferHasIdentifier(data, 0):
+        raise ValueError(f"Expected a LiteRT file. Received: {len(data)} bytes without its mark 'TFL3'")
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    owners = _owners(model)
+    faults, operators = [], Counter()
+    for index, graph in enumerate(model.subgraphs):
+        where = f"in {' and '.join(owners[index]) or 'no signature'}, subgraph {_text(graph.name)!r}"
+        for operator in graph.operators:
+            name, fault = _operator(model.operatorCodes[operator.opcodeIndex])
+            operators[name] += 1
+            if fault:
+                made = _text(graph.tensors[operator.outputs[0]].name) if len(operator.outputs) else "nothing"
+                faults.append(f"{fault} {name} {where}, makes {made!r}")
+        for tensor in graph.tensors:
+            fault = _tensor(tensor)
+            if fault:
+                faults.append(f"{fault} {where}, tensor {_text(tensor.name)!r}")
+    signatures = {}
+    for signature in model.signatureDefs or ():
+        name, graph = _text(signature.signatureKey), model.subgraphs[signature.subgraphIndex]
+        faults += [f"{fault} in {name}" for fault in _shared(signature)]
+        signatures[name] = {
+            side: {_text(one.name): _described(graph.tensors[one.tensorIndex]) for one in getattr(signature, side)}
+            for side in ("inputs", "outputs")
+        }
+    if not signatures:
+        faults.append("no named signature")
+    if faults:
+        more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
+        raise ValueError(
+            "Expected built-in operators, no variables, static shapes and named signatures. Received:\n  "
+            + "\n  ".join(faults[:SHOWN] + more)
+        )
+    return {"signatures": signatures, "operators": dict(sorted(operators.items())), "bytes": len(data)}
+
+
+def _operator(code):
+    """An operator's name, and what is wrong with it or None."""
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    if number == schema.BuiltinOperator.CUSTOM:
+        name = _text(code.customCode)
+        return name, "Flex operator" if name.startswith("Flex") else "custom operator"
+    name = _BUILTIN.get(number, f"number {number}")
+    return name, "variable operator" if name in _VARIABLES else None
+
+
+def _tensor(tensor):
+    shape = [] if tensor.shape is None else list(tensor.shape)
+    signature = [] if tensor.shapeSignature is None else list(tensor.shapeSignature)
+    if tensor.isVariable or tensor.type == schema.TensorType.RESOURCE:
+        return "variable"
+    if -1 in signature or -1 in shape:
+        return f"dynamic shape {[int(size) for size in signature or shape]}"
+    return None
+
+
+def _shared(signature):
+    """Tensors given out under two names, or taken in and given out: CompiledModel answers wrongly for both."""
+    named = [(_text(one.name), one.tensorIndex) for one in [*signature.inputs, *signature.outputs]]
+    indices = Counter(index for _, index in named)
+    return [f"one tensor as {name!r} and under another name" for name, index in named if indices[index] > 1]
+
+
+def _owners(model):
+    """For each subgraph the signatures that reach it, through WHILE, IF and calls."""
+    owners = [[] for _ in model.subgraphs]
+    for signature in model.signatureDefs or ():
+        reached, todo = set(), [signature.subgraphIndex]
+        while todo:
+            index = todo.pop()
+            if index not in reached:
+                reached.add(index)
+                owners[index].append(_text(signature.signatureKey))
+                for operator in model.subgraphs[index].operators:
+                    todo += [
+                        int(value)
+                        for name, value in vars(operator.builtinOptions or object).items()
+                        if name.lower().endswith("subgraphindex") or name == "subgraph"
+                    ]
+    return owners
+
+
+def _described(tensor):
+    return {"shape": [int(size) for size in np.ravel(tensor.shape)], "dtype": _TYPE[tensor.type]}
+
+
+def _text(name):
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name or ""

@@ -1,0 +1,107 @@
+"""A model as a SavedModel: batch and length free, on ids and, with its tokenizers inside, on strings.
+
+Loads with plain `tf.saved_model.load`; a string signature also wants `import tensorflow_text`, for its operators.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+
+from seqkeras import recurrence
+from seqkeras.export.quantize import in_float32
+from seqkeras.tokens import END
+
+
+def to_saved_model(model, folder, tokenizers=None, labels=None):
+    """Writes `model` as a SavedModel, in one piece or not at all; a SavedModel already there is replaced.
+
+    Args:
+        model: anything with `signatures(batch, length)`: a `SequenceClassifier`, a search over a decoder.
+        folder: where to.
+        tokenizers: dict of role to tokenizer as the task functions give it: "text"; "target"; "source" and "target".
+            With them there is a signature on strings too: `classify_text` (text -> label, probabilities),
+            `translate_text` (text -> text) or `generate_text` (label -> text).
+        labels: names of the classes, in order.
+
+    Raises:
+        ValueError: tokenizers or labels the task needs are missing, or `folder` holds something else.
+    """
+    model, folder = in_float32(model), Path(folder)
+    if folder.exists() and not (folder / "saved_model.pb").exists():
+        raise ValueError(f"Expected a new folder or a SavedModel to replace. Received: folder={str(folder)!r}")
+    functions = dict(_on_ids(model))
+    if tokenizers:
+        functions |= _on_text(functions, tokenizers, labels)
+    module = tf.Module()
+    module.weights = [v.value for v in model.variables]
+    module.tokenizers = dict(tokenizers or {})
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        new = Path(temporary) / "new"
+        tf.saved_model.save(module, str(new), signatures=functions)
+        if folder.exists():
+            os.replace(folder, Path(temporary) / "old")
+        os.replace(new, folder)
+
+
+def _on_ids(model):
+    state = {}
+    for name, (function, inputs) in model.signatures(None, None).items():
+        specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in inputs.items()}
+        concrete = _traced(function, specs | (state if name == "step" else {}))
+        if name == "encode":
+            state = {key: tf.TensorSpec(x.shape, x.dtype, key) for key, x in concrete.structured_outputs.items()}
+        yield name, concrete
+
+
+def _traced(function, specs):
+    def run(**inputs):
+        with recurrence.looping(recurrence.in_place):
+            return function(inputs)
+
+    return tf.function(run, autograph=False).get_concrete_function(**specs)
+
+
+def _on_text(functions, tokenizers, labels):
+    names = None if labels is None else tf.constant(list(getattr(labels, "names", labels)))
+
+    def of(role):
+        if role not in tokenizers:
+            raise ValueError(f"Expected a tokenizer for {role!r}. Received: tokenizers={sorted(tokenizers)}")
+        return tokenizers[role]
+
+    def named():
+        if names is None:
+            raise ValueError("Expected the names of the classes. Received: labels=None")
+        return names
+
+    def classify_text(text):
+        probabilities = functions["classify"](ids=_padded(of("text").encode_batch(text)))["probabilities"]
+        return {"label": tf.gather(named(), tf.argmax(probabilities, axis=-1)), "probabilities": probabilities}
+
+    def translate_text(text):
+        ids = of("source").encode_batch(text)
+        ids = tf.concat([ids, tf.fill([tf.shape(text)[0], 1], END)], axis=1)
+        return {"text": of("target").decode_batch(functions["translate"](source=_padded(ids))["ids"])}
+
+    def generate_text(label):
+        same = label[:, None] == named()
+        with tf.control_dependencies([tf.debugging.assert_equal(tf.reduce_any(same, -1), True, "unknown label")]):
+            index = tf.argmax(same, axis=-1, output_type=tf.int32)
+        return {"text": of("target").decode_batch(functions["generate"](label=index)["ids"])}
+
+    tasks = {
+        "classify": (classify_text, "text"),
+        "translate": (translate_text, "text"),
+        "generate": (generate_text, "label"),
+    }
+    (task,) = tasks.keys() & functions.keys()
+    function, argument = tasks[task]
+    spec = tf.TensorSpec([None], tf.string, argument)
+    return {function.__name__: tf.function(function, autograph=False).get_concrete_function(spec)}
+
+
+def _padded(ids):
+    return tf.cast(ids.to_tensor(), tf.int32)
