@@ -38,7 +38,7 @@ def scan(cell, projected, mask, state, reverse=False):
 
 
 def in_place(cell, projected, mask, state, reverse=False):
-    T, B = projected.shape[0], projected.shape[1]
+    T, B = ops.shape(projected)[:2]
     step, mask = _masked(cell.step), _mask(projected, mask)
     end = ops.max(masks.last(ops.transpose(mask)))
     outputs = ops.zeros((T, B, cell.units), dtype=projected.dtype)
