@@ -3,6 +3,9 @@
 from seqkeras import (
     attention,
     cells,
+    cells_discovered,
+    cells_lstm,
+    cells_regularized,
     decoders,
     distribution,
     encoders,

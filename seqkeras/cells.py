@@ -1,16 +1,18 @@
-"""One time step of a recurrent network, as equations.
+"""One time step of every recurrent network, as equations.
 
 A cell is two functions and the shape of its state:
 
     project(inputs)               everything that does not depend on the state, for all time steps at once
-    step(projected, state)        -> (output, state), one time step
+    step(projected, state)        -> (output, state), one time step; the state begins with the output
     initial_state(batch)          -> a tuple of zeros [B, units]
 
 Matrix products of a step are written `product(h, U)`. The loop over time lives in `recurrence` and serves every cell;
-a new cell is a subclass of `Cell` here and nothing else, and is then known by its class name, in any case, wherever a
-`cell=` is asked for.
+a new cell is a subclass of `Cell` and nothing else, and is then known by its class name wherever a `cell=` is asked
+for. Here: Elman, Jordan, GRU. `cells_lstm` has the LSTM and its variants, `cells_discovered` the cells found by search,
+`cells_regularized` the normalised and the noisy ones.
 
-Letters: B batch, T time, D input width, H units; x_t input, h_t hidden state; * is the element-wise product.
+Letters: B batch, T time, D input width, H units; x_t input, h_t hidden state, W input matrix, U recurrent matrix,
+b bias; * is the element-wise product.
 """
 
 import contextlib
@@ -20,6 +22,8 @@ import keras
 from keras import ops
 
 from seqkeras.saving import saveable
+
+ACTIVATIONS = ("linear", "hard_tanh", "sigmoid", "tanh", "relu", "leaky_relu", "softplus", "selu")
 
 _matmul = contextvars.ContextVar("matmul", default=ops.matmul)
 
@@ -42,14 +46,22 @@ def products(function):
         _matmul.reset(token)
 
 
+def dropping(kept):
+    """Inside, `product(h, U)` is that of h * kept and U, kept [B, H]."""
+    matmul = _matmul.get()
+    return products(lambda h, kernel: matmul(h * kept, kernel))
+
+
 class Cell(keras.layers.Layer):
-    """Weights W (input), U (recurrent) and b of `num_gates` gates side by side, and the affine map of the input.
+    """Weights W, U and b with a block of H columns a gate, and the affine map of the input.
+
+    `gates` names the blocks in their order, a letter each; `num_states` counts the vectors of the state.
 
     Args:
         units: width H of the state.
     """
 
-    num_gates = 1
+    gates = "h"
     num_states = 1
 
     def __init__(self, units, **kwargs):
@@ -59,19 +71,32 @@ class Cell(keras.layers.Layer):
         self.units = units
 
     def build(self, input_shape):
-        gates = self.num_gates * self.units
-        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], gates), initializer="glorot_uniform")
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel", shape=(self.units, gates), initializer="orthogonal"
-        )
-        self.bias = self.add_weight(name="bias", shape=(gates,), initializer="zeros")
+        self.kernel = self.input_weight("kernel", input_shape[-1], len(self.gates))
+        self.recurrent_kernel = self.recurrent_weight("recurrent_kernel", len(self.gates))
+        self.bias = self.bias_weight("bias", len(self.gates), self.initial_bias)
 
-    def project(self, inputs):
-        """W x + b: inputs [..., D] -> [..., num_gates * H]."""
+    def input_weight(self, name, width, gates=1):
+        return self.add_weight(name=name, shape=(width, gates * self.units), initializer="glorot_uniform")
+
+    def recurrent_weight(self, name, gates=1):
+        return self.add_weight(name=name, shape=(self.units, gates * self.units), initializer="orthogonal")
+
+    def bias_weight(self, name, gates=1, initializer="zeros"):
+        return self.add_weight(name=name, shape=(gates * self.units,), initializer=initializer)
+
+    def initial_bias(self, shape, dtype=None):
+        return ops.zeros(shape, dtype)
+
+    def project(self, inputs, training=False):
+        """W x + b: inputs [..., D] -> [..., len(gates) * H]."""
         return ops.matmul(inputs, self.kernel) + self.bias
 
     def step(self, projected, state):
         raise NotImplementedError(f"{type(self).__name__} must define step(projected, state) -> (output, state)")
+
+    def split(self, x):
+        """The blocks of x: [..., len(gates) * H] -> len(gates) times [..., H]."""
+        return ops.split(x, len(self.gates), axis=-1)
 
     def initial_state(self, batch):
         return tuple(ops.zeros((batch, self.units), dtype=self.compute_dtype) for _ in range(self.num_states))
@@ -83,43 +108,94 @@ class Cell(keras.layers.Layer):
 
 @saveable
 class SimpleRNN(Cell):
-    """The Elman network:  h_t = tanh(W x_t + U h_{t-1} + b).
+    """The Elman network:  h_t = s(W x_t + U h_{t-1} + b).
 
-    Reference: Elman, Finding structure in time, Cognitive Science 14 (1990), section 2.
+    Args:
+        units: width H.
+        activation: s, one of `ACTIVATIONS` (the slope of leaky_relu below zero is 0.2).
+
+    Reference: Elman, Finding structure in time, Cognitive Science 14 (1990).
     """
+
+    def __init__(self, units, activation="tanh", **kwargs):
+        super().__init__(units, **kwargs)
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"Expected activation to be one of {', '.join(ACTIVATIONS)}. Received: {activation=}")
+        self.squash = keras.activations.get(activation)
 
     def step(self, projected, state):
         (h,) = state
-        h = ops.tanh(projected + product(h, self.recurrent_kernel))
+        h = self.squash(projected + product(h, self.recurrent_kernel))
         return h, (h,)
 
 
 @saveable
-class LSTM(Cell):
-    """Long short-term memory with input, forget and output gates.
+class OneMatrixRNN(SimpleRNN):
+    """The Elman network with one matrix M over the stacked vector:  h_t = s(M (h_{t-1}, x_t) + b).
 
-        i, f, o = sigmoid(W x_t + U h_{t-1} + b)      g = tanh(W_g x_t + U_g h_{t-1} + b_g)
-        c_t = f * c_{t-1} + i * g                     h_t = o * tanh(c_t)
-
-    Gates lie side by side in the order i, f, o, g; the forget gate's bias starts at 1.
-
-    References: Hochreiter & Schmidhuber 1997; forget gate: Gers, Schmidhuber & Cummins 2000; bias 1: Jozefowicz,
-    Zaremba & Sutskever 2015, section 4.
+    The same function as `SimpleRNN`: the first H rows of M are U, the D rows below them W.
     """
 
-    num_gates = 4
+    def build(self, input_shape):
+        self.kernel = self.input_weight("kernel", self.units + input_shape[-1])
+        self.bias = self.bias_weight("bias")
+
+    def project(self, inputs, training=False):
+        return ops.matmul(inputs, self.kernel[self.units :]) + self.bias
+
+    def step(self, projected, state):
+        (h,) = state
+        h = self.squash(projected + product(h, self.kernel[: self.units]))
+        return h, (h,)
+
+
+@saveable
+class Jordan(SimpleRNN):
+    """The Jordan network, whose only recurrence is from its previous output:
+
+        h_t = s(W x_t + U y_{t-1} + b)      y_t = s(V h_t + c)
+
+    The output has the width of the hidden layer; `activation` is s of both.
+
+    Reference: Jordan, Serial order: a parallel distributed processing approach, 1986.
+    """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.output_kernel = self.recurrent_weight("output_kernel")
+        self.output_bias = self.bias_weight("output_bias")
+
+    def output_of(self, h):
+        return self.squash(product(h, self.output_kernel) + self.output_bias)
+
+    def step(self, projected, state):
+        (y,) = state
+        h = self.squash(projected + product(y, self.recurrent_kernel))
+        y = self.output_of(h)
+        return y, (y,)
+
+
+@saveable
+class OutputToHidden(Jordan):
+    """Output-to-hidden connections (U) in addition to hidden-to-hidden ones (R):
+
+        h_t = s(W x_t + U y_{t-1} + R h_{t-1} + b)      y_t = s(V h_t + c)
+
+    Reference: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 10.2: the connections of its first two
+    designs in one.
+    """
+
     num_states = 2
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.bias.assign(ops.repeat(ops.convert_to_tensor([0.0, 1.0, 0.0, 0.0]), self.units))
+        self.hidden_kernel = self.recurrent_weight("hidden_kernel")
 
     def step(self, projected, state):
-        h, c = state
-        i, f, o, g = ops.split(projected + product(h, self.recurrent_kernel), 4, axis=-1)
-        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
-        h = ops.sigmoid(o) * ops.tanh(c)
-        return h, (h, c)
+        y, h = state
+        h = self.squash(projected + product(y, self.recurrent_kernel) + product(h, self.hidden_kernel))
+        y = self.output_of(h)
+        return y, (y, h)
 
 
 @saveable
@@ -128,42 +204,83 @@ class GRU(Cell):
 
         z, r = sigmoid(W x_t + U h_{t-1} + b)                       update, reset
         n = tanh(W_n x_t + b_n + r * (U_n h_{t-1} + d_n))
-        h_t = z * h_{t-1} + (1 - z) * n                             z = 1 keeps the old state
+        h_t = z * h_{t-1} + (1 - z) * n
+
+    Here and in `ResetBeforeGRU` z = 1 keeps the old state, as in Cho et al. 2014, cuDNN, Keras and PyTorch. Chung et
+    al. 2014 print the other convention, h_t = (1 - z) * h_{t-1} + z * n; W_z, U_z and b_z then change their sign.
 
     Reference: Cho et al. 2014, section 2.3; the reset after the product as in cuDNN (Keras: `reset_after=True`).
     """
 
-    num_gates = 3
+    gates = "zrn"
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.reset_bias = self.add_weight(name="reset_bias", shape=(self.units,), initializer="zeros")
+        self.reset_bias = self.bias_weight("reset_bias")
 
     def step(self, projected, state):
         (h,) = state
-        z, r, n = ops.split(projected, 3, axis=-1)
-        hz, hr, hn = ops.split(product(h, self.recurrent_kernel), 3, axis=-1)
+        z, r, n = self.split(projected)
+        hz, hr, hn = self.split(product(h, self.recurrent_kernel))
         z, r = ops.sigmoid(z + hz), ops.sigmoid(r + hr)
         n = ops.tanh(n + r * (hn + self.reset_bias))
         h = z * h + (1.0 - z) * n
         return h, (h,)
 
 
+@saveable
+class ResetBeforeGRU(Cell):
+    """Gated recurrent unit, reset gate before the matrix product.
+
+        z, r = sigmoid(W x_t + U h_{t-1} + b)                       update, reset
+        n = tanh(W_n x_t + U_n (r * h_{t-1}) + b_n)
+        h_t = z * h_{t-1} + (1 - z) * n                             z = 1 keeps the old state
+
+    Reference: Cho et al., Learning phrase representations using RNN encoder-decoder, 2014, section 2.3.
+    """
+
+    gates = "zrn"
+
+    def build(self, input_shape):
+        self.kernel = self.input_weight("kernel", input_shape[-1], 3)
+        self.recurrent_kernel = self.recurrent_weight("recurrent_kernel", 2)
+        self.candidate_kernel = self.recurrent_weight("candidate_kernel")
+        self.bias = self.bias_weight("bias", 3)
+
+    def step(self, projected, state):
+        (h,) = state
+        z, r, n = self.split(projected)
+        hz, hr = ops.split(product(h, self.recurrent_kernel), 2, axis=-1)
+        z, r = ops.sigmoid(z + hz), ops.sigmoid(r + hr)
+        n = ops.tanh(n + product(r * h, self.candidate_kernel))
+        h = z * h + (1.0 - z) * n
+        return h, (h,)
+
+
 def names():
-    """The names `cell=` accepts, lower-case: every subclass of `Cell`, yours included."""
+    """The names `cell=` accepts, lower-case, and their classes: every subclass of `Cell`, yours included."""
     return {cls.__name__.lower(): cls for cls in _subclasses(Cell)}
 
 
 def make(name, units):
-    """The cell called `name` (its class name in any case) with `units` units.
+    """The cell called `name` with `units` units.
+
+    Args:
+        name: a class name in any case; after a colon the activation of a cell that has one: "lstm", "jordan:relu".
+        units: width H.
 
     Raises:
-        ValueError: no cell has that name; the message lists those that exist.
+        ValueError: no cell has that name, or not that activation; the message lists those that exist.
     """
     known = names()
-    if not isinstance(name, str) or name.lower() not in known:
+    kind, _, activation = str(name).lower().partition(":")
+    if kind not in known:
         raise ValueError(f"Expected cell to be one of {', '.join(sorted(known))}. Received: cell={name!r}")
-    return known[name.lower()](units)
+    if not activation:
+        return known[kind](units)
+    if not issubclass(known[kind], SimpleRNN):
+        raise ValueError(f"Expected no activation: that of {kind} is fixed. Received: cell={name!r}")
+    return known[kind](units, activation)
 
 
 def _subclasses(cls):

@@ -226,12 +226,13 @@ class Recurrence(Masked):
         super().__init__(**kwargs)
 
     def build(self, input_shape):
-        self.cell.build(input_shape)
+        if not self.cell.built:
+            self.cell.build(input_shape)
 
-    def call(self, inputs, mask=None, initial_state=None):
+    def call(self, inputs, mask=None, initial_state=None, training=False):
         if initial_state is None:
             initial_state = self.cell.initial_state(ops.shape(inputs)[0])
-        projected = ops.transpose(self.cell.project(inputs), (1, 0, 2))
+        projected = ops.transpose(self.cell.project(inputs, training), (1, 0, 2))
         time_mask = None if mask is None else ops.transpose(mask)
         outputs, state = _loop.get()(self.cell, projected, time_mask, tuple(initial_state), self.reverse)
         return ops.transpose(outputs, (1, 0, 2)), state

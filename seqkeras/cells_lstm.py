@@ -1,0 +1,131 @@
+"""Long short-term memory and its variants: one implementation, from which each variant leaves something out.
+
+Letters as in `cells`; c_t is the memory, i, f, o the input, forget and output gates, p their peepholes.
+"""
+
+import keras
+from keras import ops
+
+from seqkeras.cells import Cell, product
+from seqkeras.saving import saveable
+
+
+@saveable
+class LSTM(Cell):
+    """Long short-term memory with input, forget and output gates.
+
+        i = sigmoid(W_i x_t + U_i h_{t-1} + b_i)        f, o alike
+        c_t = f * c_{t-1} + i * tanh(W_g x_t + U_g h_{t-1} + b_g)
+        h_t = o * tanh(c_t)
+
+    The forget gate's bias starts at 1, peepholes at 0. The subclasses are the variants of Greff et al. 2015, each by
+    what it leaves out of their vanilla LSTM (`PeepholeLSTM`) or, once, adds; this class has no peepholes (NP).
+
+    References: Hochreiter & Schmidhuber 1997; forget gate: Gers, Schmidhuber & Cummins 2000; bias 1: Jozefowicz,
+    Zaremba & Sutskever 2015; variants: Greff, Srivastava, Koutnik, Steunebrink & Schmidhuber, LSTM: a search space
+    odyssey, 2015.
+    """
+
+    gates = "ifog"  # a gate left out is 1
+    num_states = 2
+    coupled = False
+    peepholes = False
+    gate_recurrence = False
+    input_activation = staticmethod(ops.tanh)
+    output_activation = staticmethod(ops.tanh)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        peepholes = self.gates[:-1] if self.peepholes else ""
+        self.peephole = {gate: self.bias_weight(f"peephole_{gate}") for gate in peepholes}
+        sources = "ifo" if self.gate_recurrence else ""
+        self.gate_kernels = [self.recurrent_weight(f"gate_kernel_{gate}", 3) for gate in sources]
+
+    def initial_bias(self, shape, dtype=None):
+        return ops.repeat(ops.convert_to_tensor([float(gate == "f") for gate in self.gates], dtype), self.units)
+
+    def step(self, projected, state):
+        h, c, *gates = state  # the gates of the step before: only with gate recurrence
+        z = dict(zip(self.gates, self.split(projected + product(h, self.recurrent_kernel)), strict=True))
+        for gate, kernel in zip(gates, self.gate_kernels, strict=True):
+            for name, more in zip("ifo", ops.split(product(gate, kernel), 3, axis=-1), strict=True):
+                z[name] += more
+        i = self.gate("i", z, c)
+        f = 1.0 - i if self.coupled else self.gate("f", z, c)
+        c = f * c + i * self.input_activation(z["g"])
+        o = self.gate("o", z, c)
+        h = o * self.output_activation(c)
+        return h, (h, c, i, f, o) if self.gate_recurrence else (h, c)
+
+    def gate(self, name, z, c):
+        if name not in self.gates:
+            return 1.0
+        return ops.sigmoid(z[name] + self.peephole[name] * c if self.peepholes else z[name])
+
+
+@saveable
+class PeepholeLSTM(LSTM):
+    """Gates that see the memory: p_i * c_{t-1} and p_f * c_{t-1} are added to i and f, p_o * c_t to o.
+
+    References: Gers & Schmidhuber 2000; the vanilla LSTM (V) of Greff et al. 2015, section 2.
+    """
+
+    peepholes = True
+
+
+@saveable
+class NoInputGateLSTM(LSTM):
+    """NIG: i = 1."""
+
+    gates = "fog"
+    peepholes = True
+
+
+@saveable
+class NoForgetGateLSTM(LSTM):
+    """NFG: f = 1."""
+
+    gates = "iog"
+    peepholes = True
+
+
+@saveable
+class NoOutputGateLSTM(LSTM):
+    """NOG: o = 1."""
+
+    gates = "ifg"
+    peepholes = True
+
+
+@saveable
+class NoInputActivationLSTM(LSTM):
+    """NIAF: c_t = f * c_{t-1} + i * (W_g x_t + U_g h_{t-1} + b_g)."""
+
+    peepholes = True
+    input_activation = staticmethod(keras.activations.linear)
+
+
+@saveable
+class NoOutputActivationLSTM(LSTM):
+    """NOAF: h_t = o * c_t."""
+
+    peepholes = True
+    output_activation = staticmethod(keras.activations.linear)
+
+
+@saveable
+class CoupledLSTM(LSTM):
+    """CIFG, coupled input and forget gate: f = 1 - i."""
+
+    gates = "iog"
+    peepholes = True
+    coupled = True
+
+
+@saveable
+class FullGateRecurrenceLSTM(LSTM):
+    """FGR: R_ki i_{t-1} + R_kf f_{t-1} + R_ko o_{t-1} is added to each gate k, the gates being part of the state."""
+
+    num_states = 5
+    peepholes = True
+    gate_recurrence = True

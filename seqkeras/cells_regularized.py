@@ -1,0 +1,205 @@
+"""Cells that generalise better: layer normalisation inside the step, and noise that any cell can be wrapped in.
+
+Letters as in `cells`. A wrapper has what a `Cell` has and goes where one goes: `Recurrence(Zoneout(LSTM(256), 0.1))`.
+Noise does not depend on the state, so `project` draws it, for all time steps at once, and hands it to `step` as more
+columns of `projected`. Outside training nothing is drawn and no column added.
+"""
+
+import keras
+from keras import ops
+
+from seqkeras import cells
+from seqkeras.cells import Cell, product
+from seqkeras.cells_lstm import LSTM
+from seqkeras.saving import saveable
+
+
+def normalize(x, gain):
+    """LN(x; gain) = gain * (x - mean) / sqrt(variance + 1e-5), over the last axis."""
+    centred = x - ops.mean(x, axis=-1, keepdims=True)
+    variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
+    return gain * centred * ops.rsqrt(variance + 1e-5)
+
+
+@saveable
+class LayerNormLSTM(LSTM):
+    """Long short-term memory with layer normalisation:
+
+        i, f, o, g = LN(W x_t; v) + LN(U h_{t-1}; u) + b            over the four blocks together
+        c_t = sigmoid(f) * c_{t-1} + sigmoid(i) * tanh(g)
+        h_t = sigmoid(o) * tanh(LN(c_t; m) + d)
+
+    The gains v, u and m start at 1. The paper's three biases of the first line are their sum b.
+
+    Reference: Ba, Kiros & Hinton, Layer normalization, 2016, supplementary material.
+    """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.input_gain = self.bias_weight("input_gain", 4, "ones")
+        self.recurrent_gain = self.bias_weight("recurrent_gain", 4, "ones")
+        self.memory_gain = self.bias_weight("memory_gain", 1, "ones")
+        self.memory_bias = self.bias_weight("memory_bias")
+
+    def project(self, inputs, training=False):
+        return normalize(ops.matmul(inputs, self.kernel), self.input_gain) + self.bias
+
+    def step(self, projected, state):
+        h, c = state
+        u = normalize(product(h, self.recurrent_kernel), self.recurrent_gain)
+        i, f, o, g = self.split(projected + u)
+        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
+        h = ops.sigmoid(o) * ops.tanh(normalize(c, self.memory_gain) + self.memory_bias)
+        return h, (h, c)
+
+
+@saveable
+class LayerNormGRU(Cell):
+    """Gated recurrent unit, reset after the product, with layer normalisation:
+
+        z, r = LN(W x_t; v) + LN(U h_{t-1}; u) + b                  over both blocks together
+        n = tanh(LN(W_n x_t; v_n) + b_n + sigmoid(r) * (LN(U_n h_{t-1}; u_n) + d_n))
+        h_t = (1 - sigmoid(z)) * h_{t-1} + sigmoid(z) * n           z = 1 takes the new state
+
+    The gains start at 1.
+
+    Reference: Ba, Kiros & Hinton, Layer normalization, 2016, supplementary material.
+    """
+
+    gates = "zrn"
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.input_gain = self.bias_weight("input_gain", 3, "ones")
+        self.recurrent_gain = self.bias_weight("recurrent_gain", 3, "ones")
+        self.reset_bias = self.bias_weight("reset_bias")
+
+    def project(self, inputs, training=False):
+        return self.normalize(ops.matmul(inputs, self.kernel), self.input_gain) + self.bias
+
+    def step(self, projected, state):
+        (h,) = state
+        z, r, n = self.split(projected)
+        hz, hr, hn = self.split(self.normalize(product(h, self.recurrent_kernel), self.recurrent_gain))
+        z, r = ops.sigmoid(z + hz), ops.sigmoid(r + hr)
+        n = ops.tanh(n + r * (hn + self.reset_bias))
+        h = (1.0 - z) * h + z * n
+        return h, (h,)
+
+    def normalize(self, x, gain):
+        """The blocks z and r together, the block n by itself."""
+        gates = 2 * self.units
+        parts = normalize(x[..., :gates], gain[:gates]), normalize(x[..., gates:], gain[gates:])
+        return ops.concatenate(parts, axis=-1)
+
+
+class Noise(keras.layers.Layer):
+    """A cell around another; its subclass says what `draw` draws: `columns` numbers a time step."""
+
+    def __init__(self, cell, columns, **kwargs):
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.columns = columns
+        self.units = cell.units
+        self.gates = cell.gates
+        self.num_states = cell.num_states
+        self.seed = keras.random.SeedGenerator()
+
+    def build(self, input_shape):
+        if not self.cell.built:
+            self.cell.build(input_shape)
+
+    def initial_state(self, batch):
+        return self.cell.initial_state(batch)
+
+    def project(self, inputs, training=False):
+        projected = self.cell.project(inputs, training)
+        return ops.concatenate([projected, self.draw(projected)], axis=-1) if training else projected
+
+    def separate(self, projected):
+        """What the cell projected, and what was drawn for this step: None outside training."""
+        if projected.shape[-1] == len(self.gates) * self.units:
+            return projected, None
+        return projected[..., : -self.columns], projected[..., -self.columns :]
+
+    def call(self, inputs, state):
+        """One step from raw input, without noise: inputs [B, D], state -> (output [B, H], state)."""
+        return self.step(self.project(inputs), state)
+
+
+@saveable
+class VariationalDropout(Noise):
+    """Dropout whose masks are drawn once a sequence: the same inputs and units are dropped at all its time steps.
+
+        step of the cell with x_t * m_x in the place of x_t, and h * m_h in the place of h in each product h U
+
+    The masks, Bernoulli(1 - rate) / (1 - rate), are tied: the same for all gates. What a step carries over without a
+    matrix, such as the memory of an LSTM or z * h_{t-1} of a GRU, is not dropped.
+
+    Args:
+        cell: the cell.
+        input_rate, recurrent_rate: share of the inputs and of the units that is dropped, from 0 to below 1.
+
+    Reference: Gal & Ghahramani, A theoretically grounded application of dropout in recurrent neural networks, 2016,
+    section 4.
+    """
+
+    def __init__(self, cell, input_rate=0.0, recurrent_rate=0.0, **kwargs):
+        super().__init__(cell, cell.units, **kwargs)
+        _check_rate("input_rate", input_rate)
+        _check_rate("recurrent_rate", recurrent_rate)
+
+    def project(self, inputs, training=False):
+        return super().project(self.drop(inputs, self.input_rate) if training else inputs, training)
+
+    def draw(self, projected):
+        return self.drop(ops.ones_like(projected[..., : self.units]), self.recurrent_rate)
+
+    def drop(self, x, rate):
+        return keras.random.dropout(x, rate, noise_shape=(None, 1, None), seed=self.seed)
+
+    def step(self, projected, state):
+        projected, kept = self.separate(projected)
+        if kept is None:
+            return self.cell.step(projected, state)
+        with cells.dropping(kept):
+            return self.cell.step(projected, state)
+
+
+@saveable
+class Zoneout(Noise):
+    """Each number of the state keeps its value of the step before with a probability, instead of taking the new one:
+
+        s_t = d * s_{t-1} + (1 - d) * (the cell's s_t)      d ~ Bernoulli(rate) in training, d = rate outside it
+
+    Args:
+        cell: the cell.
+        rates: the probability, from 0 to below 1; or one for each vector of the state, as (0.05, 0.5) for h and c.
+
+    Reference: Krueger et al., Zoneout: regularizing RNNs by randomly preserving hidden activations, 2017, section 3.
+    """
+
+    def __init__(self, cell, rates, **kwargs):
+        super().__init__(cell, cell.num_states * cell.units, **kwargs)
+        self.each = list(rates) if isinstance(rates, (list, tuple)) else [rates] * cell.num_states
+        if len(self.each) != cell.num_states:
+            raise ValueError(f"Expected one rate, or one for each of {cell.num_states} vectors. Received: {rates=}")
+        for rate in self.each:
+            _check_rate("rates", rate)
+
+    def draw(self, projected):
+        shape = (*ops.shape(projected)[:-1], self.columns)
+        drawn = keras.random.uniform(shape, dtype=projected.dtype, seed=self.seed)
+        return ops.cast(drawn < ops.repeat(ops.convert_to_tensor(self.each, drawn.dtype), self.units), drawn.dtype)
+
+    def step(self, projected, state):
+        projected, drawn = self.separate(projected)
+        keep = self.each if drawn is None else ops.split(drawn, self.num_states, axis=-1)
+        _, new = self.cell.step(projected, state)
+        state = tuple(d * s + (1.0 - d) * n for d, s, n in zip(keep, state, new, strict=True))
+        return state[0], state
+
+
+def _check_rate(name, rate):
+    if not 0 <= rate < 1:
+        raise ValueError(f"Expected {name} to be from 0 to below 1. Received: {name}={rate!r}")
