@@ -25,8 +25,14 @@ def examples(columns):
 
 
 def shuffle(dataset, seed):
-    """All examples in another order each epoch; the same orders for the same seed. Holds the whole set in memory."""
-    return dataset.shuffle(max(1, int(dataset.cardinality())), seed=seed, reshuffle_each_iteration=True)
+    """All examples, held in memory, in another order each epoch; the same orders for the same seed.
+
+    TensorFlow mixes its global seed in, where one is set.
+    """
+    count = int(dataset.cardinality())
+    if count < 1:
+        raise ValueError(f"Expected a dataset that knows how many examples it has. Received: cardinality={count}")
+    return dataset.shuffle(count, seed=seed, reshuffle_each_iteration=True)
 
 
 def shapes(lengths, num_buckets, smallest=1):
@@ -40,7 +46,7 @@ def shapes(lengths, num_buckets, smallest=1):
         smallest: the fewest examples a shape may be made for.
 
     Returns:
-        list of dicts of name -> length, the smallest first, the last holding every example.
+        list of dicts of name -> length, the smallest first.
     """
     table = np.stack([np.asarray(one, np.int64) for one in lengths.values()], axis=1)  # [N, features]
     parts = [table]
@@ -52,7 +58,7 @@ def shapes(lengths, num_buckets, smallest=1):
         short = part[:, feature] <= length
         parts[index : index + 1] = [part[short], part[~short]]
         cuts[index : index + 1] = [_best_cut(part[short], smallest), _best_cut(part[~short], smallest)]
-    limits = {tuple(int(limit) for limit in part.max(axis=0)) for part in parts} | {tuple(table.max(axis=0).tolist())}
+    limits = {tuple(part.max(axis=0).tolist()) for part in parts}
     return [dict(zip(lengths, limit, strict=True)) for limit in sorted(limits, key=lambda limit: (sum(limit), limit))]
 
 
@@ -64,7 +70,7 @@ def bucket(lengths, shapes):
     """
     fits = [np.all([lengths[name] <= limit for name, limit in shape.items()], axis=0) for shape in shapes]
     if not np.all(np.any(fits, axis=0)):
-        raise ValueError(f"Expected examples that fit the largest shape {shapes[-1]}. Received: longer ones")
+        raise ValueError(f"Expected examples that fit one of {shapes}. Received: longer ones")
     return np.argmax(fits, axis=0)
 
 
@@ -74,9 +80,9 @@ def batch_sizes(shapes, batch_size=None, tokens_per_batch=None):
     Args:
         tokens_per_batch: padding and all features counted.
     """
-    if (batch_size is None) == (tokens_per_batch is None) or (batch_size or tokens_per_batch) < 1:
+    if (batch_size is None) == (tokens_per_batch is None):
         raise ValueError(
-            "Expected batch_size or tokens_per_batch, one of them and positive. "
+            "Expected either batch_size or tokens_per_batch. "
             f"Received: batch_size={batch_size}, tokens_per_batch={tokens_per_batch}"
         )
     if batch_size is not None:
@@ -125,9 +131,8 @@ def count_batches(lengths, shapes, sizes, drop_remainder=False):
 
 def padding_share(lengths, shapes):
     """The share of padding among all tokens of the batches, from 0 to 1."""
-    chosen = bucket(lengths, shapes)
-    real = sum(int(np.sum(one)) for one in lengths.values())
-    return 1 - real / sum(int(np.sum([shape[name] for name in lengths])) for shape in (shapes[k] for k in chosen))
+    padded = np.array([sum(shape.values()) for shape in shapes])[bucket(lengths, shapes)]  # tokens of each example
+    return float(1 - np.sum(list(lengths.values())) / np.sum(padded))
 
 
 def _tensor(column):

@@ -51,7 +51,7 @@ def prepare(
     tokens_per_batch=None,
     max_length=None,
     truncate=False,
-    num_buckets=16,
+    num_buckets=None,
     shuffle=True,
     seed=0,
     fixed_shapes=False,
@@ -68,11 +68,22 @@ def prepare(
         batch_size: examples a batch; 32 when neither this nor `tokens_per_batch` is given.
         tokens_per_batch: instead, at most so many tokens a batch, padding and both sides counted.
         max_length: examples with a longer row (END counted) are skipped, or cut when `truncate` is true.
-        num_buckets: at most so many padded shapes; 8, or 1 with `fixed_shapes`, if None.
+        num_buckets: at most so many padded shapes; None means 16, or 1 with `fixed_shapes`.
         shuffle: whether the training examples come in another order each epoch; seeded by `seed`.
         fixed_shapes: every training batch is full, so that there are no more shapes than buckets, as XLA and TPUs like
             it. What does not fill a batch is left out of that epoch, and counted; validation and test keep theirs.
     """
+    if batch_size is None and tokens_per_batch is None:
+        batch_size = 32
+    counts = {
+        "batch_size": batch_size,
+        "tokens_per_batch": tokens_per_batch,
+        "num_buckets": num_buckets,
+        "max_length": max_length,
+    }
+    for name, value in counts.items():
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ValueError(f"Expected a positive whole number. Received: {name}={value!r}")
     data = Data(tokenizers=tokenizers or {}, labels=labels)
     columns = {}
     for split, records in splits.items():
@@ -82,11 +93,11 @@ def prepare(
     lengths = {split: lengths_of(columns[split]) for split in splits}
     names = next(iter(lengths.values()))
     together = {name: np.concatenate([lengths[split][name] for split in splits]) for name in names}
-    if batch_size is None and tokens_per_batch is None:
-        batch_size = 32
-    tokens = float(np.mean(np.sum(list(together.values()), axis=0)))  # of an example, on average
-    full = batch_size or max(1, int(tokens_per_batch / tokens))
-    shapes = batching.shapes(together, num_buckets or (1 if fixed_shapes else 8), FEWEST_BATCHES * full)
+    if num_buckets is None:
+        num_buckets = 1 if fixed_shapes else 16
+    whole = np.mean(np.sum(list(together.values()), axis=0))  # tokens of an example, on average
+    smallest = FEWEST_BATCHES * int(batch_size or max(1, tokens_per_batch // whole))
+    shapes = batching.shapes(together, num_buckets, smallest)
     sizes = batching.batch_sizes(shapes, batch_size, tokens_per_batch)
     for split in splits:
         drop = fixed_shapes and split == "train"
@@ -110,8 +121,6 @@ def prepare(
 
 def _fitted(records, columns, ends, max_length, truncate):
     """Records and columns without those that have no tokens or are too long, END put behind, and the report so far."""
-    if max_length is not None and max_length < 2:
-        raise ValueError(f"Expected max_length of at least 2. Received: max_length={max_length}")
     lengths = lengths_of(columns)
     empty = np.any([length == 0 for length in lengths.values()], axis=0)
     limit = {name: np.inf if max_length is None else max_length - (name in ends) for name in lengths}

@@ -41,6 +41,8 @@ def checked(data, columns, split):
     Raises:
         ValueError: no records, or a row of another width; names the row's place.
     """
+    if isinstance(data, (str, int, float, dict)):
+        raise ValueError(f"Expected Records of a reader, or a list of tuples. Received: {split}={data!r}")
     if isinstance(data, Records):
         rows, places, skipped = data.rows, data.places, data.skipped
     else:

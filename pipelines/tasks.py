@@ -157,7 +157,7 @@ def _second(row):
 
 def _numbers(row):
     """Values as something two records can be compared by."""
-    return np.asarray(row[0], np.float32).tobytes()
+    return repr(np.asarray(row[0], object).tolist())
 
 
 def _of(value, role):

@@ -1,0 +1,132 @@
+"""Batching: nothing is lost or doubled, shapes and budgets hold, padding is counted as it is."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqkeras.pipelines import batching
+
+
+def columns(lengths):
+    """Columns of distinct ids, and a dense column with the number of the example."""
+    made = {}
+    for offset, (name, counts) in enumerate(lengths.items()):
+        values = np.arange(1, sum(counts) + 1, dtype=np.int32) + 10_000 * offset
+        made[name] = tf.RaggedTensor.from_row_lengths(values, counts)
+    return {**made, "number": np.arange(len(counts), dtype=np.int32)}
+
+
+pairs = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=60)
+
+
+@settings(max_examples=15, deadline=None)
+@given(pairs=pairs, num_buckets=st.integers(1, 6), batch_size=st.integers(1, 7), by_tokens=st.booleans())
+def test_batches_hold_each_example_once_padded_with_zeros(pairs, num_buckets, batch_size, by_tokens):
+    source, target = (list(one) for one in zip(*pairs, strict=True))
+    lengths = {"source": np.array(source), "target": np.array(target)}
+    made = columns({"source": source, "target": target})
+    shapes = batching.shapes(lengths, num_buckets)
+    budget = 60 * batch_size if by_tokens else None
+    sizes = batching.batch_sizes(shapes, None if by_tokens else batch_size, budget)
+    batches = list(batching.buckets(batching.examples(made), shapes, sizes).as_numpy_iterator())
+
+    rows = {name: [np.array(row) for row in made[name].to_list()] for name in lengths}
+    numbers = np.concatenate([batch["number"] for batch in batches])
+    assert sorted(numbers) == list(range(len(pairs)))
+    for batch in batches:
+        for name in lengths:
+            for row, number in zip(batch[name], batch["number"], strict=True):
+                expected = rows[name][number]
+                assert (row[: len(expected)] == expected).all() and (row[len(expected) :] == 0).all()
+        assert {"source": batch["source"].shape[1], "target": batch["target"].shape[1]} in shapes
+        cells = batch["source"].size + batch["target"].size
+        assert cells <= budget if by_tokens else len(batch["number"]) <= batch_size
+    assert len(shapes) <= num_buckets
+    assert batching.count_batches(lengths, shapes, sizes).sum() == len(batches)
+    cells = sum(batch["source"].size + batch["target"].size for batch in batches)
+    assert batching.padding_share(lengths, shapes) == pytest.approx(1 - (sum(source) + sum(target)) / cells)
+
+
+@settings(max_examples=10, deadline=None)
+@given(pairs=pairs, num_buckets=st.integers(1, 6), batch_size=st.integers(1, 7))
+def test_full_batches_only_where_asked(pairs, num_buckets, batch_size):
+    source, target = (list(one) for one in zip(*pairs, strict=True))
+    lengths = {"source": np.array(source), "target": np.array(target)}
+    shapes = batching.shapes(lengths, num_buckets)
+    sizes = batching.batch_sizes(shapes, batch_size)
+    dataset = batching.buckets(batching.examples(columns({"source": source, "target": target})), shapes, sizes, True)
+    batches = list(dataset.as_numpy_iterator())
+    assert all(len(batch["number"]) == batch_size for batch in batches)
+    assert batching.count_batches(lengths, shapes, sizes, True).sum() == len(batches)
+
+
+@settings(max_examples=100, deadline=None)
+@given(counts=st.lists(st.integers(1, 50), min_size=1, max_size=80), smallest=st.integers(1, 10))
+def test_more_shapes_never_pad_more_and_each_is_used_enough(counts, smallest):
+    lengths = {"ids": np.array(counts)}
+    shares = []
+    for num_buckets in range(1, 6):
+        shapes = batching.shapes(lengths, num_buckets, smallest)
+        used = np.bincount(batching.bucket(lengths, shapes), minlength=len(shapes))
+        assert len(shapes) <= num_buckets and used.min() >= min(smallest, len(counts))
+        shares.append(batching.padding_share(lengths, shapes))
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_enough_shapes_leave_no_padding():
+    lengths = {"ids": np.array([3, 9, 3, 5, 5, 9])}
+    assert batching.shapes(lengths, 3) == [{"ids": 3}, {"ids": 5}, {"ids": 9}]
+    assert batching.shapes(lengths, 30) == batching.shapes(lengths, 3)
+    assert batching.padding_share(lengths, batching.shapes(lengths, 3)) == 0
+
+
+def test_one_shape_with_full_batches_is_static_and_keeps_the_order():
+    made = columns({"ids": [2, 3, 1, 2]})
+    dataset = batching.buckets(batching.examples(made), [{"ids": 3}], [2], drop_remainder=True)
+    assert dataset.element_spec["ids"].shape == (2, 3)
+    assert [batch["number"].tolist() for batch in dataset.as_numpy_iterator()] == [[0, 1], [2, 3]]
+
+
+def test_shuffle_is_repeatable_and_differs_from_epoch_to_epoch(seed):
+    dataset = batching.examples(columns({"ids": [1] * 200}))
+
+    def epochs(seed):
+        tf.random.set_seed(1)
+        shuffled = batching.shuffle(dataset, seed)
+        return [[int(one["number"]) for one in shuffled.as_numpy_iterator()] for _ in range(2)]
+
+    first, second = epochs(seed)
+    assert first != second and sorted(first) == sorted(second) == list(range(200))
+    assert epochs(seed) == [first, second]
+    assert epochs(seed + 1) != [first, second]
+
+
+def test_shuffle_refuses_a_dataset_of_unknown_size():
+    with pytest.raises(ValueError, match="cardinality=-2"):
+        batching.shuffle(tf.data.Dataset.range(5).filter(lambda one: one > 2), 0)
+
+
+def test_an_example_longer_than_every_shape_is_an_error_not_a_loss():
+    dataset = batching.buckets(batching.examples(columns({"ids": [2, 9]})), [{"ids": 2}, {"ids": 4}], [1, 1])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="longer than all shapes"):
+        list(dataset)
+    with pytest.raises(ValueError, match="fit one of"):
+        batching.bucket({"ids": np.array([2, 9])}, [{"ids": 2}, {"ids": 4}])
+
+
+def test_budgets_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="batch_size=None, tokens_per_batch=None"):
+        batching.batch_sizes([{"ids": 4}])
+    with pytest.raises(ValueError, match="batch_size=2, tokens_per_batch=8"):
+        batching.batch_sizes([{"ids": 4}], 2, 8)
+    with pytest.raises(ValueError, match="longest example, 4 tokens.*tokens_per_batch=3"):
+        batching.batch_sizes([{"ids": 4}], tokens_per_batch=3)
+
+
+def test_rows_of_vectors_are_padded_along_time_only():
+    values = tf.RaggedTensor.from_row_lengths(np.ones([5, 2], np.float32), [2, 3])
+    for shapes in ([{"values": 3}], [{"values": 2}, {"values": 3}]):
+        batches = batching.buckets(batching.examples({"values": values}), shapes, [1] * len(shapes))
+        assert [batch["values"].shape[2] for batch in batches.as_numpy_iterator()] == [2, 2]
+        assert sum(batch["values"].sum() for batch in batches.as_numpy_iterator()) == 10
