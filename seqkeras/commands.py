@@ -1,0 +1,101 @@
+"""The commands: what each does with its arguments, and what it prints."""
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from seqkeras import runs, sources
+from seqkeras.pipelines import files, readers
+from seqkeras.progress import Training, working
+
+SETTINGS = (
+    *("task", "data", "validation", "test", "columns", "header", "encoding"),
+    *("tokenizer", "vocab_size", "max_length", "batch_size", "buckets"),
+    *("model", "options", "epochs", "learning_rate", "label_smoothing", "patience", "seed", "strategy"),
+)
+
+
+def train(asked):
+    settings = {name: getattr(asked, name) for name in SETTINGS} if asked.task else _repeated(asked.settings)
+    name = asked.name or settings.get("name")
+    settings, folder = {**settings, "name": name}, asked.runs / str(name)
+    if folder.exists() and not asked.overwrite:
+        raise ValueError(f"Expected a new name. Received: {folder}, which exists; take another --name, or --overwrite")
+    bar = Training("training")
+    with working("reading"):
+        data = runs.read(settings)
+    _print("data", data.report)
+    runs.remove(folder)
+    run = runs.train(settings, data, folder, [bar])
+    print(f"{folder}: {run.network.count_params():,} parameters, trained in {bar.seconds:.0f} s")
+    for split in ("validation", "test"):
+        if split in data.records:
+            with working(f"evaluating on {split}"):
+                results = run.evaluate(data.records[split])
+            _print(split, {split: results})
+
+
+def _repeated(path):
+    settings = files.read_json(path)
+    missing = [name for name in SETTINGS if name not in settings]
+    if missing:
+        raise ValueError(f"Expected the settings of a run. Received: {path} without {', '.join(missing)}")
+    return settings
+
+
+def evaluate(asked):
+    with working("loading"):
+        run = runs.load(asked.runs / asked.name)
+        records = sources.held_out({**run.settings, "test": asked.data or run.settings["test"]})
+    with working("evaluating"):
+        results = run.evaluate(records)
+    _print(asked.name, {"test": results})
+
+
+def predict(asked):
+    with working("loading"):
+        run = runs.load(asked.runs / asked.name)
+    texts = asked.text
+    if asked.file:
+        texts = readers.lines(asked.file).column(0)
+    elif not texts:
+        texts = [line.rstrip("\r\n") for line in sys.stdin]
+    if not texts:
+        raise ValueError("Expected texts, as arguments, in --file or on the standard input. Received: none")
+    for start in range(0, len(texts), 256):
+        with working("answering"):
+            answers = run.answers(texts[start : start + 256])
+        for answer in answers:
+            print(answer if isinstance(answer, str) else "{}\t{:.4f}".format(*next(iter(answer.items()))))
+
+
+def export(asked):
+    folder = asked.runs / asked.name
+    with working("loading"):
+        run = runs.load(folder)
+    with working("exporting and comparing"):
+        manifest = run.export(folder / "bundle", quantize="int8" if asked.int8 else None, bound=asked.bound)
+    print(folder / "bundle")
+    _print("parity", manifest["parity"])
+
+
+def demo(asked):
+    from seqkeras import demo
+
+    demo.run(asked.runs / "demo", thorough=asked.thorough, seed=asked.seed)
+
+
+def _print(title, rows):
+    """A table: a row a split, a column a figure. rows: dict of name -> dict of figure -> value."""
+    columns = dict.fromkeys(name for row in rows.values() for name in row)
+    table = Table(title, *columns)
+    for name, row in rows.items():
+        table.add_row(name, *(_plain(row.get(column, "")) for column in columns))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_plain(one)}" for name, one in value.items() if one) or "0"
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

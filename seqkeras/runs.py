@@ -1,0 +1,274 @@
+"""A run: a trained model in one folder, with all it needs to be used, looked at and repeated.
+
+model.keras     what answers: a classifier, or a greedy search over a trained model
+tokenizers/     a folder a role; labels.json where there are classes
+history.csv     a line an epoch
+settings.json   what was asked for, and the versions it was asked of
+"""
+
+import csv
+import io
+import os
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from seqkeras import distribution, losses, metrics, models, pipelines, search, sources
+from seqkeras.pipelines import files
+from seqkeras.tokens import END
+
+PACKAGES = ("seqkeras", "tensorflow", "keras", "tensorflow-text", "sentencepiece", "babel", "numpy")
+
+
+class Run:
+    """A trained model, text in and text out.
+
+    Args:
+        settings: dict, see `train`.
+        model: what `model.keras` holds.
+        tokenizers: dict of role -> tokenizer. labels: Labels or None.
+    """
+
+    def __init__(self, settings, model, tokenizers, labels):
+        self.settings = settings
+        self.model = model
+        self.tokenizers = tokenizers
+        self.labels = labels
+
+    @property
+    def task(self):
+        return self.settings["task"]
+
+    @property
+    def network(self):
+        """The model that was trained, without the search over it."""
+        return self.model.model if isinstance(self.model, search.Search) else self.model
+
+    @property
+    def max_length(self):
+        return self.settings["max_length"]
+
+    def inputs(self, texts):
+        """What the model takes for these texts (labels, when generating), a row each."""
+        if self.task == "generate":
+            return {"label": np.array([self.labels.index(text) for text in texts], np.int32)}
+        role = "text" if self.task == "classify" else "source"
+        rows = self.tokenizers[role].encode(list(texts))
+        for text, row in zip(texts, rows, strict=True):
+            if not row:
+                raise ValueError(f"Expected text. Received: {text!r}, in which the tokenizer finds nothing")
+        if self.task == "translate":
+            rows = [[*row[: self.max_length - 1], END] for row in rows]
+        width = max(map(len, rows))
+        ids = np.array([row + [0] * (width - len(row)) for row in rows], np.int32)
+        return ids[:, : self.max_length] if self.task == "classify" else {"source": ids}
+
+    def answers(self, texts, batch_size=256):
+        """A text each; for a classifier a dict of label -> probability, the likeliest first."""
+        outputs = self.model.predict(self.inputs(texts), batch_size=batch_size, verbose=0)
+        if self.task != "classify":
+            return self.tokenizers["target"].decode(outputs)
+        probabilities = np.asarray(keras.ops.softmax(outputs))
+        ranked = np.argsort(-probabilities, axis=-1)
+        return [
+            {self.labels.names[i]: float(row[i]) for i in order}
+            for row, order in zip(probabilities, ranked, strict=True)
+        ]
+
+    def evaluate(self, records):
+        """What the model does on records it has not learnt from: dict of metric -> value, `examples` first.
+
+        Longer texts are cut at `max_length`; `cut` counts them.
+        """
+        data = prepare({"test": records}, self.settings, self.tokenizers, self.labels, truncate=True)
+        report = data.report["test"]
+        results = {"examples": report["kept"], "cut": report["cut"], "skipped": sum(report["skipped"].values())}
+        compile_for(self.task, self.network, self.settings)
+        results |= self.network.evaluate(data.test, verbose=0, return_dict=True)
+        if self.task == "translate":
+            sources_, references = zip(*data.records["test"].rows, strict=True)
+            results |= compared(self.answers(sources_), references)
+        return results
+
+
+def compared(outputs, references):
+    """The model's own outputs beside the references, in the task's metrics."""
+    return {
+        "exact": 1 - metrics.error_rate(outputs, references),
+        "character edits": metrics.edit_rate(outputs, references),
+        "chrF": metrics.chrf(outputs, references)[0],
+        "BLEU": metrics.bleu(outputs, references)[0],
+    }
+
+
+def prepare(records, settings, tokenizers=None, labels=None, **options):
+    """The batches of a task: the `Data` of its function in `pipelines`, `records` a dict of split -> Records."""
+    options |= {name: settings[name] for name in ("batch_size", "max_length", "seed")}
+    options |= {"num_buckets": settings["buckets"], "fixed_shapes": True}
+    tokenizer = settings["tokenizer"]
+    if settings["task"] == "translate":
+        return pipelines.translation(
+            **records, tokenizer=tokenizers or tokenizer, vocab_size=settings["vocab_size"], **options
+        )
+    function = {"classify": pipelines.classification, "generate": pipelines.generation}[settings["task"]]
+    tokenizer = next(iter(tokenizers.values())) if tokenizers else tokenizer
+    return function(**records, tokenizer=tokenizer, vocab_size=settings["vocab_size"], labels=labels, **options)
+
+
+def build(settings, tokenizers, labels):
+    """The untrained model of a run: its class, its options, and the sizes that follow from the data."""
+    sizes = {"num_classes": len(labels)} if labels else {"target_vocab_size": tokenizers["target"].vocab_size}
+    first = next(iter(tokenizers.values()))
+    options = dict(settings["options"])
+    if settings["model"] == "TransformerSeq2Seq":
+        options["max_length"] = settings["max_length"]
+    return getattr(models, settings["model"])(vocab_size=first.vocab_size, **sizes, **options)
+
+
+def compile_for(task, model, settings, steps=None):
+    """Loss, metrics and, where it is to be trained for `steps` batches, the optimizer.
+
+    The learning rate rises over the first tenth of the steps (300 at most) and falls along a cosine to nothing.
+    """
+    optimizer = None
+    if steps:
+        rise, rate = min(300, steps // 10), settings["learning_rate"]
+        schedule = keras.optimizers.schedules.CosineDecay(
+            rate / 10, max(1, steps - rise), warmup_target=rate, warmup_steps=rise
+        )
+        optimizer = keras.optimizers.Adam(schedule if rise else rate, clipnorm=1.0)
+    watched = (
+        {"metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]}
+        if task == "classify"
+        else {"weighted_metrics": [metrics.TokenAccuracy(), metrics.Perplexity()]}
+    )
+    model.compile(optimizer or "adam", losses.CrossEntropy(settings["label_smoothing"]), **watched)
+
+
+def read(settings):
+    """The data of a run: the `Data` of its task."""
+    keras.utils.set_random_seed(settings["seed"])
+    return prepare(sources.splits(settings), settings)
+
+
+def train(settings, data, folder, callbacks=()):
+    """Trains a model and keeps the best epoch's in a folder, as soon as there is one.
+
+    Args:
+        settings: dict with the keys of `commands.SETTINGS`.
+        data: what `read` made of them.
+        folder: where to.
+        callbacks: Keras callbacks.
+
+    Returns: the `Run`.
+    """
+    folder = Path(folder)
+    settings = {**settings, "max_length": settings["max_length"] or longest(data), "versions": versions()}
+    keras.utils.set_random_seed(settings["seed"])
+    with distribution.strategy(settings["strategy"]).scope():
+        model = build(settings, data.tokenizers, data.labels)
+        compile_for(settings["task"], model, settings, data.steps["train"] * settings["epochs"])
+    for role, tokenizer in data.tokenizers.items():
+        tokenizer.save(folder / "tokenizers" / role)
+    if data.labels:
+        data.labels.save(folder)
+    files.write_json(folder / "settings.json", settings)
+    whole = model if settings["task"] == "classify" else search.Greedy(model, settings["max_length"])
+    keep = Keep(whole, folder, "val_loss" if data.validation else "loss")
+    callbacks = [keep, *callbacks]
+    if settings["patience"]:
+        callbacks.append(keras.callbacks.EarlyStopping(keep.monitor, patience=settings["patience"]))
+    model.fit(
+        data.train,
+        validation_data=data.validation,
+        epochs=settings["epochs"],
+        callbacks=callbacks,
+        shuffle=False,  # the batches come in another order each epoch already
+        verbose=0,
+    )
+    return load(folder)
+
+
+class Keep(keras.callbacks.Callback):
+    """Writes history.csv after each epoch, and model.keras after each that is the best so far."""
+
+    def __init__(self, whole, folder, monitor):
+        super().__init__()
+        self.whole, self.folder, self.monitor = whole, folder, monitor
+        self.best, self.rows = float("inf"), []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rows.append({"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}})
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(self.rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        files.write_bytes(self.folder / "history.csv", table.getvalue().encode())
+        if not logs[self.monitor] >= self.best or not (self.folder / "model.keras").exists():
+            self.best = logs[self.monitor]
+            unfinished = self.folder / "unfinished.keras"
+            self.whole.save(unfinished)
+            os.replace(unfinished, self.folder / "model.keras")
+
+
+def load(folder):
+    """The run that `train` left in a folder.
+
+    Raises:
+        ValueError: a folder without a run, or one whose training was stopped before its first epoch ended.
+    """
+    folder = Path(folder)
+    if not (folder / "settings.json").exists():
+        raise ValueError(
+            f"Expected a run, as `seqkeras train` leaves it. Received: {folder}; there: {names(folder.parent)}"
+        )
+    if not (folder / "model.keras").exists():
+        raise ValueError(f"Expected a trained model. Received: {folder}, where no epoch was finished")
+    settings = files.read_json(folder / "settings.json")
+    tokenizers = {role.name: pipelines.load_tokenizer(role) for role in sorted((folder / "tokenizers").iterdir())}
+    labels = pipelines.Labels.load(folder) if (folder / "labels.json").exists() else None
+    return Run(settings, keras.saving.load_model(folder / "model.keras", compile=False), tokenizers, labels)
+
+
+def history(folder):
+    """history.csv: list of dicts of column -> number."""
+    with open(Path(folder) / "history.csv", encoding="utf-8", newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def names(root):
+    """The names of the runs in a folder, as text."""
+    found = sorted(path.parent.name for path in Path(root).glob("*/settings.json"))
+    return ", ".join(found) or "no runs"
+
+
+def remove(folder):
+    """Deletes a run; a folder that holds anything else is left alone.
+
+    Raises:
+        ValueError: a folder without settings.json.
+    """
+    if Path(folder).exists():
+        if not (Path(folder) / "settings.json").exists():
+            raise ValueError(f"Expected a run to replace. Received: {folder}, which holds something else")
+        shutil.rmtree(folder)
+
+
+def longest(data):
+    """The greatest length of the batches: source or target, END counted."""
+    widths = {
+        array.shape[1]
+        for batches in (data.train, data.validation, data.test)
+        if batches is not None
+        for batch in batches
+        for array in keras.tree.flatten(batch[0])
+        if len(array.shape) == 2
+    }
+    return int(max(widths))
+
+
+def versions():
+    return {package: metadata.version(package) for package in PACKAGES}

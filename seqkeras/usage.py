@@ -1,0 +1,238 @@
+"""What the command line understands. No TensorFlow here, so that help and mistakes come at once."""
+
+import argparse
+from pathlib import Path
+
+from seqkeras import options
+
+MODELS = {
+    "classify": ("SequenceClassifier",),
+    "generate": ("SequenceGenerator",),
+    "translate": ("AttentionSeq2Seq", "Seq2Seq", "TransformerSeq2Seq"),
+}
+TOKENIZERS = {"classify": "words", "generate": "characters", "translate": "unigram"}
+OPTION = "option "  # before the name of a model's option, in the parsed arguments
+EXAMPLES = """\
+examples:
+  seqkeras demo                                     three small models, from embedded data to verified files
+  seqkeras train classify reviews.tsv --name reviews
+                                                    reviews.tsv: lines of text<TAB>label; makes runs/reviews
+  seqkeras train translate train.de train.en --name de-en --model TransformerSeq2Seq
+  seqkeras evaluate reviews test.tsv
+  seqkeras predict reviews "I love my cat."
+  seqkeras export reviews                           runs/reviews/bundle: a LiteRT file that answers as the model does
+
+Each command explains itself, for example: seqkeras train translate --help
+"""
+
+
+def parser():
+    top = argparse.ArgumentParser(
+        prog="seqkeras",
+        description="Sequence models: train one on text, use it, and export it as one verified LiteRT file.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.set_defaults(runs=Path("runs"), traceback=False, name=None)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _train(commands)
+    _evaluate(commands)
+    _predict(commands)
+    _export(commands)
+    _demo(commands)
+    return top
+
+
+def understood(arguments=None):
+    """The arguments of a command, checked; wrong ones end the program with status 2."""
+    asked = parser().parse_args(arguments)
+    if asked.name is not None and (asked.name in ("", ".", "..") or {"/", "\\"} & set(asked.name)):
+        asked.parser.error(f"expected a plain name for the run. Received: {asked.name!r}")
+    if asked.command == "train":
+        _check_train(asked)
+    return asked
+
+
+def _check_train(asked):
+    if not asked.task:
+        if not asked.settings:
+            asked.parser.error("expected a task (classify, generate, translate), or --from FILE")
+        return
+    known = {option.name for option in options.of(asked.model)}
+    asked.options = {key[len(OPTION) :]: value for key, value in vars(asked).items() if key.startswith(OPTION)}
+    unknown = [_flag(name) for name in asked.options if name not in known]
+    if unknown:
+        takes = ", ".join(_flag(name) for name in sorted(known))
+        asked.parser.error(f"{asked.model} has no {', '.join(unknown)}; it has {takes}")
+
+
+def _command(commands, name, text, epilog=None, usage=None):
+    made = commands.add_parser(
+        name,
+        usage=usage,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(parser=made)
+    unset = argparse.SUPPRESS  # the default is the whole command's, so that it may stand before or after the task
+    made.add_argument("--runs", type=Path, default=unset, metavar="DIR", help="folder of all runs (runs)")
+    made.add_argument("--traceback", action="store_true", default=unset, help="show where an error came from")
+    return made
+
+
+def _train(commands):
+    train = _command(
+        commands,
+        "train",
+        "train a model on files",
+        "The result is a folder, runs/NAME: model.keras, tokenizers, history.csv, settings.json.\n"
+        "Repeat a run: seqkeras train --from runs/NAME/settings.json --name OTHER",
+    )
+    train.add_argument(
+        "--from", dest="settings", type=Path, metavar="FILE", help="repeat the run of this settings.json"
+    )
+    train.add_argument("--name", help="of the run")
+    train.add_argument("--overwrite", action="store_true", help="replace a run of that name")
+    train.set_defaults(task=None)
+    tasks = train.add_subparsers(metavar="TASK")
+    for task, text, data in (
+        ("classify", "a text to one of several labels", "text and label"),
+        ("generate", "a label to a text", "label and text"),
+        ("translate", "a text to a text", "source and target"),
+    ):
+        made = _command(tasks, task, text, usage=f"seqkeras train {task} FILE --name NAME [options]")
+        made.set_defaults(task=task, options={}, settings=None)
+        _data(made, task, data)
+        _training(made)
+        _model(made, task)
+
+
+def _data(made, task, data):
+    group = made.add_argument_group("data")
+    two = ", or two files, line by line" if task == "translate" else ""
+    group.add_argument(
+        "data",
+        nargs="+",
+        metavar="FILE",
+        help=f"a table (.tsv, .csv) of {data}{two}; .jsonl; .gz of these; "
+        + ("" if task == "translate" else "a folder a class; ")
+        + "tfds:NAME/SPLIT; samples:languages, samples:territories or samples:dates",
+    )
+    group.add_argument(
+        "--validation", nargs="+", default=["0.1"], metavar="FILE", help="files, or the share to split off (0.1)"
+    )
+    group.add_argument("--test", nargs="+", default=None, metavar="FILE", help="evaluated once, after training")
+    group.add_argument(
+        "--columns", type=_columns, metavar="A,B", help=f"{data}: names in the header, or numbers from 0"
+    )
+    group.add_argument("--header", action="store_true", help="the first line names the columns")
+    group.add_argument("--encoding", default="utf-8", help="of the files (utf-8)")
+    choices = ("characters", "bytes", "words", "unigram", "bpe")
+    group.add_argument("--tokenizer", choices=choices, default=TOKENIZERS[task], help=f"({TOKENIZERS[task]})")
+    group.add_argument("--vocab-size", type=_count, metavar="N", help="at most so many ids")
+    group.add_argument("--max-length", type=_count, metavar="N", help="longer examples are skipped and counted")
+
+
+def _training(made):
+    group = made.add_argument_group("training")
+    group.add_argument("--name", required=True, help="the result goes to runs/NAME")
+    group.add_argument("--overwrite", action="store_true", help="replace a run of that name")
+    group.add_argument("--epochs", type=_count, default=10, metavar="N", help="(10)")
+    group.add_argument("--batch-size", type=_count, default=64, metavar="N", help="(64)")
+    group.add_argument("--learning-rate", type=float, default=2e-3, metavar="X", help="highest of a cosine (0.002)")
+    group.add_argument("--label-smoothing", type=float, default=0.0, metavar="X", help="(0)")
+    group.add_argument(
+        "--patience", type=int, default=0, metavar="N", help="stop after N epochs without gain (0: never)"
+    )
+    group.add_argument(
+        "--buckets", type=_count, default=1, metavar="N", help="padded shapes; each is compiled once (1)"
+    )
+    group.add_argument("--seed", type=int, default=0, help="(0)")
+    group.add_argument("--strategy", default="default", help="default, mirrored, or mirrored:CPU:0,CPU:1")
+
+
+def _model(made, task):
+    group = made.add_argument_group("model")
+    group.add_argument("--model", choices=MODELS[task], default=MODELS[task][0], help=f"({MODELS[task][0]})")
+    every = {option.name: option for model in reversed(MODELS[task]) for option in options.of(model)}
+    for name, option in every.items():
+        kind = {"action": argparse.BooleanOptionalAction}
+        if option.type is not bool:
+            kind = {"type": option.type, "metavar": {int: "N", float: "X", str: "NAME"}[option.type]}
+        text = option.help if option.default is None else f"{option.help} ({option.default})"
+        group.add_argument(
+            _flag(name), dest=OPTION + name, default=argparse.SUPPRESS, help=text.replace("%", "%%"), **kind
+        )
+
+
+def _evaluate(commands):
+    made = _command(
+        commands, "evaluate", "measure a trained model on a file", "example: seqkeras evaluate reviews test.tsv"
+    )
+    _run(made)
+    made.add_argument(
+        "data", nargs="*", metavar="FILE", help="in the format of the training files; without one, those of --test"
+    )
+
+
+def _predict(commands):
+    made = _command(
+        commands,
+        "predict",
+        "answer texts, a line each, with a trained model",
+        'examples: seqkeras predict reviews "I love my cat."\n'
+        "          seqkeras predict reviews --file lines.txt > answers.txt\n"
+        "          cat lines.txt | seqkeras predict reviews",
+    )
+    _run(made)
+    made.add_argument("text", nargs="*", help="in quotes; without any, lines of --file or of the standard input")
+    made.add_argument("--file", type=Path, metavar="FILE", help="a text a line")
+
+
+def _export(commands):
+    made = _command(
+        commands,
+        "export",
+        "write a trained model as a verified LiteRT file",
+        "The result is a folder, runs/NAME/bundle: model.tflite, tokenizers, manifest.json, code to paste.\n"
+        "It is written only if the file gives the answers of the model on held-out examples.",
+    )
+    _run(made)
+    made.add_argument("--int8", action="store_true", help="weights of 8 bits: a file about a quarter as large")
+    made.add_argument("--bound", type=float, default=0.01, metavar="X", help="with --int8, quality it may cost (0.01)")
+    made.add_argument("--examples", type=_count, default=100, metavar="N", help="held-out examples to compare (100)")
+
+
+def _demo(commands):
+    made = _command(
+        commands,
+        "demo",
+        "train, export and check three small models on embedded data",
+        "Some five minutes on two cores. Writes runs/demo: bundles, results.json, report.html.",
+    )
+    made.add_argument("--thorough", action="store_true", help="train longer, to a higher quality")
+    made.add_argument("--seed", type=int, default=0, help="(0)")
+
+
+def _run(made):
+    made.add_argument("name", metavar="NAME", help="of the run, in runs/")
+
+
+def _flag(name):
+    return "--" + name.replace("_", "-")
+
+
+def _count(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more. Received: {text}")
+    return value
+
+
+def _columns(text):
+    columns = tuple(int(one) if one.isdigit() else one for one in text.split(","))
+    if len(columns) != 2:
+        raise argparse.ArgumentTypeError(f"expected two, with a comma between. Received: {text!r}")
+    return columns
