@@ -181,20 +181,20 @@ class Zoneout(Noise):
 
     def __init__(self, cell, rates, **kwargs):
         super().__init__(cell, cell.num_states * cell.units, **kwargs)
-        self.each = list(rates) if isinstance(rates, (list, tuple)) else [rates] * cell.num_states
-        if len(self.each) != cell.num_states:
+        self.rates = list(rates) if isinstance(rates, (list, tuple)) else [rates] * cell.num_states
+        if len(self.rates) != cell.num_states:
             raise ValueError(f"Expected one rate, or one for each of {cell.num_states} vectors. Received: {rates=}")
-        for rate in self.each:
+        for rate in self.rates:
             _check_rate("rates", rate)
 
     def draw(self, projected):
         shape = (*ops.shape(projected)[:-1], self.columns)
         drawn = keras.random.uniform(shape, dtype=projected.dtype, seed=self.seed)
-        return ops.cast(drawn < ops.repeat(ops.convert_to_tensor(self.each, drawn.dtype), self.units), drawn.dtype)
+        return ops.cast(drawn < ops.repeat(ops.convert_to_tensor(self.rates, drawn.dtype), self.units), drawn.dtype)
 
     def step(self, projected, state):
         projected, drawn = self.separate(projected)
-        keep = self.each if drawn is None else ops.split(drawn, self.num_states, axis=-1)
+        keep = self.rates if drawn is None else ops.split(drawn, self.num_states, axis=-1)
         _, new = self.cell.step(projected, state)
         state = tuple(d * s + (1.0 - d) * n for d, s, n in zip(keep, state, new, strict=True))
         return state[0], state

@@ -210,7 +210,7 @@ class Recurrence(Masked):
     """A cell over all time steps.
 
     Args:
-        cell: a `cells.Cell`.
+        cell: a `cells.Cell`, as it is or wrapped in noise by `cells_regularized`.
         reverse: run from the last real position to the first; outputs stay in the order of the input.
 
     Call arguments:
