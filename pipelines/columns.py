@@ -1,12 +1,14 @@
 """Columns of records as tensors: texts as ragged ids, labels as indices, rows of numbers."""
 
 from collections import Counter
+from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.records import Records
-from seqkeras.pipelines.tokenizers import Tokenizer, train_tokenizer
+from seqkeras.pipelines.tokenizers import train_tokenizer
+from seqkeras.pipelines.vocabulary import Tokenizer
 
 from seqkeras.tokens import END, START
 
@@ -29,6 +31,8 @@ def texts(records, column):
 def tokenizer_for(records, column, tokenizer, vocab_size, **options):
     """The tokenizer given, or one of that name trained on a column of the training records."""
     if isinstance(tokenizer, Tokenizer):
+        if vocab_size is not None:
+            raise ValueError(f"Expected a size for a tokenizer to be trained only. Received: vocab_size={vocab_size}")
         return tokenizer
     if "train" not in records:
         raise ValueError(f"Expected a trained tokenizer where there are no training records. Received: {tokenizer!r}")
@@ -44,6 +48,8 @@ def ids(records, column, tokenizer):
 
 def windows(records, ids, max_length):
     """Records of one window each: (START, ids, END) cut so that each window begins with the last id before it."""
+    if max_length is not None and max_length < 1:
+        raise ValueError(f"Expected windows of one step at least. Received: max_length={max_length}")
     rows, places, empty = [], [], 0
     for row, place in zip(np.split(ids.values, ids.row_splits[1:-1]), records.places, strict=True):
         whole = (START, *row.tolist(), END)
@@ -53,7 +59,27 @@ def windows(records, ids, max_length):
         rows += [(whole[start : start + steps + 1],) for start in starts]
         places += [place for _ in starts]
     skipped = records.skipped + Counter({"no tokens": empty})
+    if not rows:
+        raise ValueError(f"Expected text, beginning with {records.places[0]}. Received: {dict(skipped)}")
     return Records(rows, places, ("ids",), skipped)
+
+
+def names(records, column, many=False):
+    """The names of each record's label or labels, a list a record; blanks around a name are no part of it.
+
+    Args:
+        many: whether a record has a text of labels, with white space between them, instead of one.
+
+    Raises:
+        ValueError: what is neither text nor a whole number, or is blank; names its place.
+    """
+    found = []
+    for value, place in zip(records.column(column), records.places, strict=True):
+        row = str(value).split() if many else [str(value).strip()]
+        if not isinstance(value, (str, Integral, np.bool_)) or not all(row):
+            raise ValueError(f"Expected a label, text or a whole number. Received: {value!r} in {place}")
+        found.append(row)
+    return found
 
 
 def train_labels(labels, records, column, many=False):
@@ -61,13 +87,13 @@ def train_labels(labels, records, column, many=False):
 
     Args:
         labels: Labels, or the names of the classes that must be there, or None.
-        many: whether a record has a text of labels instead of one.
+        many: as in `names`.
     """
     if isinstance(labels, Labels):
         return labels
     if "train" not in records:
         raise ValueError(f"Expected Labels where there are no training records. Received: labels={labels}")
-    present = {name for value in records["train"].column(column) for name in _names(value, many)}
+    present = {name for row in names(records["train"], column, many) for name in row}
     wanted = Labels.train(present) if labels is None else Labels(map(str, labels))
     if len(wanted) < 2 or not present.issuperset(wanted.names):
         raise ValueError(
@@ -84,9 +110,9 @@ def indices(records, column, labels, many=False):
         ValueError: a label that training does not have; names its place.
     """
     found = []
-    for value, place in zip(records.column(column), records.places, strict=True):
+    for row, place in zip(names(records, column, many), records.places, strict=True):
         try:
-            found.append([labels.index(name) for name in _names(value, many)])
+            found.append([labels.index(name) for name in row])
         except ValueError as error:
             raise ValueError(f"{error} in {place}") from None
     return found if many else np.array([one for (one,) in found], np.int32)
@@ -129,7 +155,3 @@ def lengths_of(columns):
     return {
         name: column.row_lengths().numpy() for name, column in columns.items() if isinstance(column, tf.RaggedTensor)
     }
-
-
-def _names(value, many):
-    return str(value).split() if many else [str(value)]

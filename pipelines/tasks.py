@@ -161,7 +161,7 @@ def _numbers(row):
 
 
 def _of(value, role):
-    return value[role] if isinstance(value, dict) else value
+    return value.get(role) if isinstance(value, dict) else value
 
 
 def _shifted(next_):

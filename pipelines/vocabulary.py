@@ -1,0 +1,82 @@
+"""What all tokenizers share: their surface, and a table of pieces and ids."""
+
+from collections import Counter
+from numbers import Integral
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import tensorflow as tf
+from seqkeras.pipelines.files import write_json
+
+from seqkeras.tokens import END, PAD, START, UNKNOWN
+
+SPECIAL = 4  # ids below this are PAD, START, END, UNKNOWN
+REPLACEMENT = "\ufffd"  # what UNKNOWN decodes to
+
+
+class Tokenizer(tf.Module):
+    """The surface every tokenizer has. A tf.Module, so that a SavedModel which holds one keeps its tables.
+
+    A subclass gives `train`, `vocab_size`, `settings`, `encode_batch`, and for one text or one row of real
+    ids `_encode`, `_decode`, `_decode_batch`.
+    """
+
+    def encode(self, texts):
+        """A text to its ids, a list of texts to a list of them; no START or END; an unknown piece is UNKNOWN."""
+        return self._encode(texts) if isinstance(texts, str) else [self._encode(text) for text in texts]
+
+    def decode(self, ids):
+        """Ids to their text, rows of ids to a list of texts; PAD and START are dropped, END ends a text."""
+        ids = np.asarray(ids).tolist() if hasattr(ids, "__array__") else list(ids)
+        if ids and not isinstance(ids[0], Integral):
+            return [self.decode(row) for row in ids]
+        ids = ids[: ids.index(END)] if END in ids else ids
+        if any(not 0 <= one < self.vocab_size for one in ids):
+            raise ValueError(f"Expected ids from 0 to {self.vocab_size - 1}. Received: ids={ids}")
+        return self._decode([one for one in ids if one not in (PAD, START)])
+
+    def decode_batch(self, ids):
+        """`decode` as graph operations: int32 [B, T] -> string [B]."""
+        ids = tf.convert_to_tensor(ids)
+        ended = tf.cumsum(tf.cast(ids == END, tf.int32), axis=1) > 0
+        return self._decode_batch(tf.ragged.boolean_mask(ids, (ids != PAD) & (ids != START) & ~ended))
+
+    def save(self, folder):
+        """Writes what `load` reads: tokenizer.json, last and in one piece."""
+        write_json(Path(folder) / "tokenizer.json", {"tokenizer": type(self).__name__, **self.settings()})
+
+
+class Vocabulary(tf.Module):
+    """Pieces of text and their ids 4, 5, 6, …, in Python and as graph operations."""
+
+    def __init__(self, pieces):
+        super().__init__()
+        self.pieces = tuple(pieces)
+        if isinstance(pieces, str) or not all(isinstance(piece, str) for piece in self.pieces):
+            raise ValueError(f"Expected a list of str. Received: vocabulary of type {type(pieces).__name__}")
+        if not self.pieces or len(set(self.pieces)) != len(self.pieces):
+            raise ValueError(f"Expected distinct pieces, at least one. Received: {len(self.pieces)} pieces")
+        self.size = len(self.pieces) + SPECIAL
+        self.ids = MappingProxyType(dict(zip(self.pieces, range(SPECIAL, self.size), strict=True)))
+        keys, ids = tf.constant(self.pieces, tf.string), tf.range(SPECIAL, self.size, dtype=tf.int32)
+        self.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), UNKNOWN)
+        self.keys = tf.concat([["", "", "", REPLACEMENT], keys], 0)
+
+    @classmethod
+    def count(cls, pieces, vocab_size, min_count):
+        """The most frequent pieces first, equally frequent ones in order of their text."""
+        counted = sorted(Counter(pieces).items(), key=lambda item: (-item[1], item[0]))
+        kept = [piece for piece, count in counted if count >= min_count]
+        if vocab_size is not None and vocab_size <= SPECIAL:
+            raise ValueError(f"Expected more than the {SPECIAL} special ids. Received: vocab_size={vocab_size}")
+        return cls(kept if vocab_size is None else kept[: vocab_size - SPECIAL])
+
+    def encode(self, pieces):
+        return [self.ids.get(piece, UNKNOWN) for piece in pieces]
+
+    def decode(self, ids, separator=""):
+        return separator.join(REPLACEMENT if one == UNKNOWN else self.pieces[one - SPECIAL] for one in ids)
+
+    def decode_batch(self, ids, separator=""):
+        return tf.strings.reduce_join(tf.gather(self.keys, ids), axis=-1, separator=separator)

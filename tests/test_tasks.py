@@ -1,0 +1,347 @@
+"""Tasks: batches keep the contract, nothing is lost uncounted, bad data is refused with its place before training."""
+
+import json
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqkeras.pipelines import Bytes, Characters, Labels, Words, readers
+
+from seqkeras import pipelines
+from seqkeras.tokens import END, PAD, START
+
+CATS = [
+    ("I love my cat.", "+"),
+    ("Cats and dogs lap water.", "+"),
+    ("It is raining cats and dogs.", "-"),
+    ("Cats and dogs are not allowed.", "-"),
+    ("Cats and dogs have always been natural enemies.", "-"),
+]
+PAIRS = [(text.lower(), text) for text, _ in CATS]
+
+
+def batches(dataset):
+    return list(dataset.as_numpy_iterator())
+
+
+def spec(dataset):
+    return tf.nest.map_structure(lambda one: (one.dtype.name, one.shape.rank), dataset.element_spec)
+
+
+def test_classification_batches_and_their_text():
+    data = pipelines.classification(CATS, CATS[:2], CATS[2:], tokenizer="characters", batch_size=2)
+    assert spec(data.train) == (("int32", 2), ("int32", 1))
+    texts = data.tokenizers["text"]
+    seen = {
+        (texts.decode(row), data.labels.names[label])
+        for ids, labels in batches(data.train)
+        for row, label in zip(ids, labels, strict=True)
+    }
+    assert seen == set(CATS)
+    assert data.steps == {"train": 3, "validation": 1, "test": 2}
+    assert [len(batches(one)) for one in (data.train, data.validation, data.test)] == [3, 1, 2]
+    assert data.records["test"].rows == CATS[2:]
+
+
+def check_teacher_forcing(target, next_, weight):
+    """`target` is `next` one step later, START first, and neither END nor weight where there is none."""
+    assert (target[:, 0] == START).all() and (target[:, 1:] == np.where(next_ == END, PAD, next_)[:, :-1]).all()
+    assert (weight == (next_ != PAD)).all() and weight.dtype == np.float32
+    assert ((next_ == END).sum(axis=1) == 1).all()
+
+
+def test_generation_batches():
+    data = pipelines.generation([(label, text) for text, label in CATS], batch_size=2)
+    assert spec(data.train) == ({"label": ("int32", 1), "target": ("int32", 2)}, ("int32", 2), ("float32", 2))
+    seen = set()
+    for features, next_, weight in batches(data.train):
+        check_teacher_forcing(features["target"], next_, weight)
+        decoded = data.tokenizers["target"].decode(next_)
+        seen |= set(zip(decoded, (data.labels.names[one] for one in features["label"]), strict=True))
+    assert seen == set(CATS)
+
+
+def test_translation_batches():
+    data = pipelines.translation(PAIRS, tokenizer={"source": "bytes", "target": "words"}, batch_size=2)
+    assert spec(data.train) == ({"source": ("int32", 2), "target": ("int32", 2)}, ("int32", 2), ("float32", 2))
+    for features, next_, weight in batches(data.train):
+        check_teacher_forcing(features["target"], next_, weight)
+        assert ((features["source"] == END).sum(axis=1) == 1).all()
+        source = data.tokenizers["source"].decode(features["source"])
+        words = [data.tokenizers["target"].decode(row) for row in next_]
+        assert [one.replace(" .", ".").lower() for one in words] == source
+    assert isinstance(data.tokenizers["source"], Bytes) and isinstance(data.tokenizers["target"], Words)
+
+
+def test_one_tokenizer_can_serve_both_sides():
+    both = Characters.train([text for pair in PAIRS for text in pair])
+    data = pipelines.translation(PAIRS, tokenizer=both)
+    assert data.tokenizers == {"source": both, "target": both}
+
+
+def test_tagging_batches():
+    rows = [("a, b c", "X Y Z"), (["d", "e"], ["X", "X"])]
+    data = pipelines.tagging(rows, batch_size=2)
+    ((ids, tags, weight),) = batches(data.train)
+    assert spec(data.train) == (("int32", 2), ("int32", 2), ("float32", 2))
+    names = [[data.labels.names[one] for one in row[keep == 1]] for row, keep in zip(tags, weight, strict=True)]
+    read = dict(zip(data.tokenizers["text"].decode(ids), names, strict=True))
+    assert read == {"a, b c": ["X", "Y", "Z"], "d e": ["X", "X"]}
+
+
+def test_language_model_batches_leave_no_character_out():
+    texts = ["hello there, world", "x", "yy"]
+    data = pipelines.language_model([(text,) for text in texts], max_length=5, shuffle=False, batch_size=1)
+    assert spec(data.train) == (("int32", 2), ("int32", 2), ("float32", 2))
+    tokenizer, told = data.tokenizers["text"], []
+    for ids, next_, weight in batches(data.train):
+        assert ids.shape[1] <= 5 and (weight == (next_ != PAD)).all()
+        real = next_[0][next_[0] != PAD]
+        assert (ids[0][1 : len(real)] == real[:-1]).all()
+        told += real.tolist()
+    assert told == [one for text in texts for one in [*tokenizer.encode(text), END]]
+    assert data.report["train"]["padding"] < 0.4
+
+
+def test_series_batches():
+    rows = [(np.ones([3, 2]), "a"), ([[1, 2], [3, 4]], "b"), (np.zeros([0, 2]), "a"), (np.ones([9, 2]), "b")]
+    data = pipelines.series(rows, max_length=5, batch_size=4)
+    ((features, label),) = batches(data.train)
+    assert spec(data.train) == ({"values": ("float32", 3), "length": ("int32", 1)}, ("int32", 1))
+    assert sorted(features["length"]) == [2, 3] and features["values"].shape == (2, 3, 2)
+    short = features["values"][list(features["length"]).index(2)]
+    assert short.tolist() == [[1, 2], [3, 4], [0, 0]]
+    assert data.report["train"]["skipped"] == {"no tokens": 1, "longer than 5": 1}
+    cut = pipelines.series(rows, max_length=2, truncate=True, batch_size=4)
+    assert batches(cut.train)[0][0]["length"].tolist() == [2, 2, 2] and cut.report["train"]["cut"] == 2
+    assert batches(pipelines.series([([1, 2], 0), ([3], 1)]).train)[0][0]["values"].shape == (2, 2, 1)
+
+
+def test_fit_needs_nothing_but_the_data(seed):
+    data = pipelines.classification(CATS * 8, validation=CATS, tokenizer="words", batch_size=8, seed=seed)
+    model = keras.Sequential(
+        [
+            keras.layers.Embedding(data.tokenizers["text"].vocab_size, 16),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(len(data.labels), activation="softmax"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = model.fit(data.train, validation_data=data.validation, epochs=8, verbose=0).history
+    assert history["val_accuracy"][-1] == 1
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), min_size=6, max_size=40),
+    max_length=st.integers(3, 12),
+    truncate=st.booleans(),
+)
+def test_every_record_is_kept_or_counted(texts, max_length, truncate):
+    rows = [("class", "abc"), ("other", "ab"), *(("class", text) for text in texts)]
+    data = pipelines.generation(rows, tokenizer="bytes", max_length=max_length, truncate=truncate, batch_size=5)
+    report = data.report["train"]
+    longer = sum(len(text.encode()) >= max_length for _, text in rows)
+    assert report["read"] == len(rows) == report["kept"] + sum(report["skipped"].values())
+    assert report["skipped"].get("no tokens", 0) == texts.count("")
+    assert (report["cut"] if truncate else report["skipped"].get(f"longer than {max_length}", 0)) == longer
+    read = batches(data.train)
+    assert sum(len(next_) for _, next_, _ in read) == report["kept"] == len(data.records["train"])
+    assert max(next_.shape[1] for _, next_, _ in read) <= max_length
+    real, cells = sum(weight.sum() for *_, weight in read), sum(weight.size for *_, weight in read)
+    assert report["padding"] == pytest.approx(1 - real / cells)
+    decoded = [text for _, next_, _ in read for text in data.tokenizers["target"].decode(next_)]
+    kept = [text.encode()[: max_length - 1].decode(errors="replace") for _, text in data.records["train"]]
+    assert sorted(decoded) == sorted(kept)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.sampled_from("abcdefghij"), st.sampled_from("XYZ")), min_size=20, max_size=60),
+    share=st.floats(0.1, 0.5),
+    seed=st.integers(0, 9),
+)
+def test_a_share_split_off_has_no_text_of_training_and_no_new_label(rows, share, seed):
+    rows = [("a", "X"), ("b", "Y"), ("c", "X"), ("d", "Y"), ("e", "X"), *rows]
+    split = pipelines.tasks.splits(rows, share, None, ("text", "label"), lambda row: row[0], lambda row: row[1], seed)
+    train, validation = split["train"].rows, split["validation"].rows
+    assert sorted(train + validation) == sorted(rows)
+    assert not {text for text, _ in train} & {text for text, _ in validation}
+    assert {label for _, label in validation} <= {label for _, label in train}
+    again = pipelines.tasks.splits(rows, share, None, ("text", "label"), lambda row: row[0], lambda row: row[1], seed)
+    assert again["validation"].rows == validation
+
+
+def test_the_same_text_on_both_sides_is_counted():
+    data = pipelines.classification(CATS, CATS[:2] + [("New.", "+")], CATS[:1])
+    assert data.report["validation"]["same text in train"] == 2 and data.report["test"]["same text in train"] == 1
+    assert "same text in train" not in data.report["train"]
+
+
+def test_what_readers_skipped_is_in_the_report(tmp_path):
+    (tmp_path / "a.tsv").write_text("good cat\t+\n\nbad cat\t-\n\t+\n")
+    report = pipelines.classification(readers.table(tmp_path / "a.tsv")).report["train"]
+    assert report == {"read": 4, "kept": 2, "skipped": {"blank": 2}, "padding": 0}
+
+
+def test_reports_are_plain_numbers():
+    data = pipelines.translation(PAIRS * 4, 0.3, tokenizer="words", fixed_shapes=True, batch_size=3)
+    assert json.loads(json.dumps([data.report, data.steps])) == [data.report, data.steps]
+
+
+def test_fixed_shapes_are_full_batches_of_one_shape():
+    data = pipelines.translation(PAIRS * 3, PAIRS[:2], tokenizer="words", batch_size=4, fixed_shapes=True)
+    assert len({(one["source"].shape, one["target"].shape) for one, _, _ in batches(data.train)}) == 1
+    assert data.train.element_spec[0]["source"].shape.is_fully_defined()
+    assert data.report["train"]["left out each epoch"] == 15 - 4 * data.steps["train"] == 3
+    assert sum(len(next_) for _, next_, _ in batches(data.validation)) == 2
+
+
+def test_a_token_budget_is_kept():
+    data = pipelines.translation(PAIRS * 20, tokenizer="characters", tokens_per_batch=300)
+    assert all(one["source"].size + one["target"].size <= 300 for one, _, _ in batches(data.train))
+
+
+def test_the_order_depends_on_the_seed_and_changes_every_epoch():
+    def order(seed):
+        tf.random.set_seed(1)
+        train = pipelines.classification(CATS * 5, seed=seed, batch_size=1).train
+        return [[ids.tobytes() for ids, _ in batches(train)] for _ in range(2)]
+
+    first = order(1)
+    assert first == order(1) and first != order(2) and first[0] != first[1]
+
+
+def test_trained_tokenizers_and_labels_prepare_a_test_set_alone():
+    trained = pipelines.classification(CATS, tokenizer="words")
+    tokenizer, labels = trained.tokenizers["text"], trained.labels
+    data = pipelines.classification(test=[("dogs love cats", "-")], tokenizer=tokenizer, labels=labels)
+    ((ids, label),) = batches(data.test)
+    assert data.train is None and label.tolist() == [labels.index("-")]
+    assert ids.tolist() == [tokenizer.encode("dogs love cats")]
+
+
+def test_labels_that_are_numbers_become_their_names():
+    data = pipelines.classification([("a", 1), ("b", 0), ("c", True)], tokenizer="bytes")
+    assert data.labels.names == ["0", "1", "True"]
+
+
+def test_blanks_around_a_label_are_no_part_of_it():
+    assert pipelines.classification([("a", "+ "), ("b", " -"), ("c", "+")]).labels.names == ["+", "-"]
+
+
+def test_labels_asked_for_keep_their_order():
+    assert pipelines.classification(CATS, labels=["-", "+"]).labels.names == ["-", "+"]
+
+
+LONE = [("a b", "+"), ("c", "-")]
+REFUSED = {
+    "a validation label training never had": (
+        lambda: pipelines.classification(CATS, [*CATS, ("New.", "?")]),
+        r"among '\+', '-'.*label='\?' in validation record 6",
+    ),
+    "a tag training never had": (
+        lambda: pipelines.tagging([("a b", "X Y")], test=[("a", "Z")]),
+        "label='Z' in test record 1",
+    ),
+    "one class": (lambda: pipelines.classification(CATS[:2]), "two classes"),
+    "two classes asked, one present": (lambda: pipelines.classification(CATS[:2], labels=["+", "-"]), r"\['\+'\]"),
+    "one class to generate from": (lambda: pipelines.generation([("+", "a")]), "two classes"),
+    "nothing left": (
+        lambda: pipelines.classification(CATS, max_length=2, tokenizer="bytes"),
+        "left after filtering.*train record 1.*'longer than 2': 5",
+    ),
+    "nothing but punctuation": (
+        lambda: pipelines.classification(LONE, [("?!", "+")], tokenizer=Words.train(["a"], punctuation="drop")),
+        "left after filtering.*validation record 1.*'no tokens': 1",
+    ),
+    "no records": (lambda: pipelines.classification([]), "records for train"),
+    "nothing at all": (lambda: pipelines.classification(), "train=None"),
+    "a path": (lambda: pipelines.classification("cats.tsv"), "train='cats.tsv'"),
+    "a share of nothing": (lambda: pipelines.classification(test=CATS, validation=0.2), "train=None"),
+    "a share of everything": (lambda: pipelines.classification(CATS, 1.0), "validation=1.0"),
+    "a share of the test set": (lambda: pipelines.classification(CATS, None, 0.5), "test=0.5"),
+    "too few to split": (lambda: pipelines.language_model([("a",), ("a",)], 0.5), "1 different"),
+    "too many columns": (
+        lambda: pipelines.classification([("a", "+", 1)]),
+        r"\(text, label\).*3 columns in train record 1",
+    ),
+    "a text that is none": (lambda: pipelines.classification([("a", "+"), (None, "-")]), "NoneType in train record 2"),
+    "bytes": (lambda: pipelines.generation([("+", b"a"), ("-", b"b")]), "bytes in train record 1"),
+    "half a surrogate pair": (
+        lambda: pipelines.classification([("a", "+"), ("\ud800", "-")]),
+        "surrogate.*train record 2",
+    ),
+    "more tags than words": (lambda: pipelines.tagging([("a b", "X Y Y")]), "2 ids, 3 tags in train record 1"),
+    "a word with a space": (
+        lambda: pipelines.tagging([(["a b"], ["X"]), ("c", "Y")]),
+        "2 ids, 1 tags in train record 1",
+    ),
+    "no tokenizer and no training": (
+        lambda: pipelines.classification(test=CATS, labels=Labels(["+", "-"])),
+        "trained tokenizer",
+    ),
+    "no labels and no training": (lambda: pipelines.classification(test=CATS, tokenizer=Bytes()), "Expected Labels"),
+    "an unknown tokenizer": (lambda: pipelines.classification(CATS, tokenizer="letters"), "tokenizer='letters'"),
+    "a tokenizer for one side": (lambda: pipelines.translation(PAIRS, tokenizer={"source": "words"}), "tokenizer=None"),
+    "no full batch": (lambda: pipelines.classification(CATS, batch_size=9, fixed_shapes=True), "5 records, 9 a batch"),
+    "two kinds of batches": (lambda: pipelines.classification(CATS, batch_size=2, tokens_per_batch=9), "batch_size=2"),
+    "a budget too small": (lambda: pipelines.classification(CATS, tokens_per_batch=3), "tokens_per_batch=3"),
+    "no batch": (lambda: pipelines.classification(CATS, batch_size=0), "batch_size=0"),
+    "half a batch": (lambda: pipelines.classification(CATS, batch_size=2.5), "batch_size=2.5"),
+    "no buckets": (lambda: pipelines.classification(CATS, num_buckets=0), "num_buckets=0"),
+    "no length": (lambda: pipelines.language_model([("a",)], max_length=0), "max_length=0"),
+    "a series with a hole": (
+        lambda: pipelines.series([([1.0], 0), ([float("nan")], 1)]),
+        "finite.*train record 2",
+    ),
+    "a series of another width": (
+        lambda: pipelines.series([([[1, 2]], 0), ([[1]], 1)]),
+        r"\[T, 2\].*train record 2",
+    ),
+    "a series of words": (lambda: pipelines.series([([1], 0), (["x"], 1)]), "train record 2"),
+    "an uneven series": (lambda: pipelines.series([([[1], [1, 2]], 0), ([[1]], 1)]), "train record 1"),
+    "a label that is none": (lambda: pipelines.classification([("a", "+"), ("b", None)]), "None in train record 2"),
+    "a blank label": (lambda: pipelines.classification([("a", "+"), ("b", " ")]), "' ' in train record 2"),
+    "a fraction for a label": (lambda: pipelines.classification([("a", 1), ("b", 0.5)]), "0.5 in train record 2"),
+    "a size for a trained tokenizer": (
+        lambda: pipelines.classification(CATS, tokenizer=Bytes(), vocab_size=90),
+        "vocab_size=90",
+    ),
+    "a language of nothing": (lambda: pipelines.language_model([("",)], tokenizer=Bytes()), "'no tokens': 1"),
+    "an unknown option": (lambda: pipelines.classification(CATS, batchsize=2), "batchsize"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_data_is_refused_before_training(name):
+    make, message = REFUSED[name]
+    with pytest.raises(TypeError if name == "an unknown option" else ValueError, match=message):
+        make()
+
+
+def test_refusals_name_file_and_line(tmp_path):
+    (tmp_path / "train.tsv").write_text("good cat\t+\nbad cat\t-\n")
+    (tmp_path / "validation.tsv").write_text("good cat\t+\n\nbad cat\t*\n")
+    with pytest.raises(ValueError, match=r"label='\*' in .*validation.tsv:3"):
+        pipelines.classification(*(readers.table(tmp_path / f"{split}.tsv") for split in ("train", "validation")))
+
+
+def test_multi30k_is_prepared_in_seconds_with_little_padding(shared_data):
+    folder = shared_data / "multi30k"
+    start = time.perf_counter()
+    data = pipelines.translation(
+        *(readers.parallel_lines(folder / f"{split}.de.gz", folder / f"{split}.en.gz") for split in ("train", "val")),
+        tokenizer="words",
+    )
+    seconds = time.perf_counter() - start
+    report = data.report
+    assert (report["train"]["read"], report["train"]["kept"], report["validation"]["read"]) == (29000, 29000, 1014)
+    assert 0 < report["train"]["padding"] < 0.1 and 0 < report["validation"]["padding"] < 0.1
+    assert seconds < 30  # about 3 on two quiet cores
+    shapes = {(one["source"].shape[1], one["target"].shape[1]) for one, _, _ in data.train}
+    assert len(shapes) <= 16
