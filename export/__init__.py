@@ -1,3 +1,8 @@
-"""The way out: a trained model as a verified LiteRT file."""
+"""The way out: a trained model as a verified LiteRT file, as a bundle, as a SavedModel."""
 
+from seqkeras.export.audit import audit
+from seqkeras.export.bundle import write_bundle
+from seqkeras.export.parity import parity
+from seqkeras.export.runtime import load as load_bundle
+from seqkeras.export.saved_model import to_saved_model
 from seqkeras.export.tflite import to_tflite

@@ -3,7 +3,6 @@
 import sys
 
 import tensorflow as tf
-
 from seqkeras.export import quantize
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-
 from seqkeras.export.quantize import in_float32
 from seqkeras.export.runtime import Compiled, Interpreter
 from seqkeras.export.saved_model import to_saved_model
+
 from seqkeras.tokens import END, PAD, START
 
 PROBABILITY = 1e-5  # how far two float32 outputs may lie apart
@@ -35,8 +35,8 @@ def parity(model, path, inputs, metric=None, bound=None):
 
     Returns:
         dict: "examples", "keras" (metric); for each of "saved_model", "interpreter", "compiled" and
-        "by_hand" (the file's `encode` and `step`) the rows "compared", "equal" and "excused", the largest
-        "difference" of float outputs, "metric", and "milliseconds" an example, the median.
+        "by_hand" (the file's `encode` and `step`) the rows "compared", "equal" (each token, or the likeliest class)
+        and "excused", the largest "difference" of float outputs, "metric", and "milliseconds" an example, the median.
 
     Raises:
         ValueError: they differ, or a second call differs from the first.
@@ -91,6 +91,42 @@ def parity(model, path, inputs, metric=None, bound=None):
     if faults:
         raise ValueError(f"Expected {path} to say what the model says. Received:\n  " + "\n  ".join(faults))
     return report
+
+
+def held_out(batches, n):
+    """The first `n` examples of batches as the task functions make them, as `parity` takes them.
+
+    Args:
+        batches: (ids, label), or features -> ..., the features' "target" left out.
+    """
+    columns, rows = {}, 0
+    for features, *_ in batches:
+        features = features if isinstance(features, dict) else {"ids": features}
+        for name, array in features.items():
+            if name != "target":
+                columns.setdefault(name, []).append(np.asarray(array))
+        rows += len(next(iter(features.values())))
+        if rows >= n:
+            break
+    return {name: _stacked(arrays)[:n] for name, arrays in columns.items()}
+
+
+def _stacked(arrays):
+    """Batches of several lengths below each other, zeros behind the shorter ones."""
+    longest = np.max([array.shape[1:2] for array in arrays], axis=0)
+    return np.concatenate(
+        [
+            np.pad(
+                a,
+                [
+                    (0, 0),
+                    *((0, t - had) for t, had in zip(longest, a.shape[1:2], strict=True)),
+                    *[(0, 0)] * (a.ndim - 2),
+                ],
+            )
+            for a in arrays
+        ]
+    )
 
 
 class Reference:
@@ -151,25 +187,31 @@ def _padded(inputs, specs):
 
 
 def _compared(reference, inputs, expected, got):
-    """How many rows are equal, how many excused, which are wrong, and how far float outputs lie apart."""
+    """Rows with the same answer, rows excused, rows that are wrong, and how far float outputs lie apart."""
     rows = len(next(iter(expected.values())))
-    differ, excused, difference = {}, 0, 0.0
+    equal, wrong, difference = np.ones(rows, bool), {}, 0.0
     for name, want in expected.items():
         if np.issubdtype(want.dtype, np.floating):
             apart = np.abs(want.astype("float64") - got[name]).reshape(rows, -1).max(1)
             difference = max(difference, float(apart.max()))
-            differ |= {int(row): f"{name} {apart[row]:.2g} apart" for row in np.flatnonzero(~(apart <= PROBABILITY))}
+            equal &= np.all(want.argmax(-1) == got[name].argmax(-1), axis=tuple(range(1, want.ndim - 1)))
+            wrong |= {int(row): f"{name} {apart[row]:.2g} apart" for row in np.flatnonzero(~(apart <= PROBABILITY))}
             continue
+        real = want != PAD
+        tokens = {"tokens": int(real.sum()), "tokens_equal": int((real & (want == got[name])).sum())}
         for row in np.flatnonzero(np.any(want != got[name], axis=1)):
+            equal[row] = False
             at = int(np.argmax(want[row] != got[name][row]))
             logits = reference.logits({key: array[row : row + 1] for key, array in inputs.items()}, want[row][:at])
             gap = float(logits[want[row][at]] - logits[got[name][row][at]])
-            if abs(gap) <= TIE:
-                excused += 1
-            else:
-                differ[int(row)] = f"token {at} is {got[name][row][at]}, not {want[row][at]}; logits {gap:.2g} apart"
-    wrong = [f"row {row}: {text}" for row, text in sorted(differ.items())]
-    return {"equal": rows - len(differ) - excused, "excused": excused, "difference": difference, "wrong": wrong}
+            if not abs(gap) <= TIE:
+                wrong[int(row)] = f"token {at} is {got[name][row][at]}, not {want[row][at]}; logits {gap:.2g} apart"
+    return {
+        "equal": int(equal.sum()),
+        "excused": sum(row not in wrong for row in np.flatnonzero(~equal)),
+        "difference": difference,
+        "wrong": [f"row {row}: {text}" for row, text in sorted(wrong.items())],
+    }
 
 
 def _by_hand(runtime, inputs, length, rows):

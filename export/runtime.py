@@ -5,15 +5,14 @@ Also LiteRT's two ways to run a file behind one face: `run(signature, inputs) ->
 
 import hashlib
 import json
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from ai_edge_litert import interpreter as litert
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.options import Options
-
 from seqkeras.pipelines import tokenizers
+
 from seqkeras.tokens import END, PAD
 
 
@@ -79,3 +78,133 @@ def _checked(inputs, specs):
     if received != specs:
         raise ValueError(f"Expected inputs {specs}. Received: {received}")
     return {name: np.asarray(array) for name, array in inputs.items()}
+
+
+class Bundle:
+    """A task that runs from a bundle folder. Call it: what goes in and what comes out is the task's.
+
+    Args:
+        manifest: what manifest.json holds.
+        model: `Interpreter` or `Compiled`.
+        tokenizers: dict of role to tokenizer.
+    """
+
+    def __init__(self, manifest, model, tokenizers):
+        self.manifest = manifest
+        self._model = model
+        self._tokenizers = tokenizers
+
+    def run(self, **inputs):
+        """The task's signature as it is: arrays in, dict of arrays out."""
+        return self._model.run(self.manifest["task"], inputs)
+
+    def ids(self, text, role, name):
+        """A text as the input `name`, [1, length]."""
+        if not isinstance(text, str):
+            raise ValueError(f"Expected a text. Received: {type(text).__name__}")
+        ids = self._tokenizers[role].encode(text)
+        if not ids:
+            raise ValueError(f"Expected a text of at least one token. Received: text={text!r}")
+        if self.manifest["tokenizers"][role]["end"]:
+            ids.append(END)
+        length = self.manifest["signatures"][self.manifest["task"]]["inputs"][name]["shape"][1]
+        if len(ids) > length:
+            raise ValueError(
+                f"Expected at most {length} tokens. Received: {len(ids)} in text={text[:60]!r}…; shorten the text or "
+                "export with a larger length"
+            )
+        return np.array([ids + [PAD] * (length - len(ids))], "int32")
+
+    def text(self, ids):
+        """What the model wrote."""
+        return self._tokenizers["target"].decode(ids[0])
+
+
+class Classifier(Bundle):
+    """`classify("text")`, or real values [T, D] -> {label: probability}, the likeliest first."""
+
+    def __call__(self, given):
+        inputs = self.manifest["signatures"]["classify"]["inputs"]
+        if "ids" in inputs:
+            outputs = self.run(ids=self.ids(given, "text", "ids"))
+        else:
+            _, length, width = inputs["values"]["shape"]
+            values = np.asarray(given, "float32")
+            if values.ndim != 2 or values.shape[1] != width or not 0 < len(values) <= length:
+                raise ValueError(f"Expected values [T, {width}], T from 1 to {length}. Received: {values.shape}")
+            padded = np.pad(values, [(0, length - len(values)), (0, 0)])
+            outputs = self.run(values=padded[None], length=np.array([len(values)], "int32"))
+        probabilities = outputs["probabilities"][0].tolist()
+        pairs = zip(self.manifest["labels"], probabilities, strict=True)
+        return dict(sorted(pairs, key=lambda pair: -pair[1]))
+
+
+class Translator(Bundle):
+    """`translate("text")` -> text."""
+
+    def __call__(self, text):
+        return self.text(self.run(source=self.ids(text, "source", "source"))["ids"])
+
+
+class Generator(Bundle):
+    """`generate("label")` -> text."""
+
+    def __call__(self, label):
+        names = self.manifest["labels"]
+        if label not in names:
+            raise ValueError(f"Expected a label among {', '.join(map(repr, names))}. Received: label={label!r}")
+        return self.text(self.run(label=np.array([names.index(label)], "int32"))["ids"])
+
+
+TASKS = {"classify": Classifier, "translate": Translator, "generate": Generator}
+
+
+def load(folder, runtime="interpreter", num_threads=1):
+    """The bundle in `folder`, after each of its files was checked against the manifest.
+
+    Args:
+        folder: what `write_bundle` wrote.
+        runtime: "interpreter" or "compiled" (LiteRT's CompiledModel).
+        num_threads: of the LiteRT runtime.
+
+    Returns:
+        `Classifier`, `Translator` or `Generator`.
+
+    Raises:
+        ValueError: an unknown runtime; no bundle; a file that is missing or differs from the manifest.
+    """
+    if runtime not in ("interpreter", "compiled"):
+        raise ValueError(f'Expected runtime to be "interpreter" or "compiled". Received: runtime={runtime!r}')
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    for name, known in manifest["files"].items():
+        path = folder / name
+        if not path.is_file() or sha256(path) != known["sha256"]:
+            raise ValueError(f"Expected the file the manifest describes. Received: {path} is missing or was changed")
+    model = (Interpreter if runtime == "interpreter" else Compiled)(folder / "model.tflite", num_threads)
+    roles = {role: tokenizers.load(folder / "tokenizers" / role) for role in manifest["tokenizers"]}
+    return TASKS[manifest["task"]](manifest, model, roles)
+
+
+def read_manifest(folder):
+    """What a bundle's manifest.json holds."""
+    path = Path(folder) / "manifest.json"
+    try:
+        manifest = json.loads(path.read_bytes())
+        inside = all(_inside(name) for name in manifest["files"]) and all(map(_inside, manifest["tokenizers"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"Expected a bundle with a manifest.json. Received: folder={str(folder)!r} ({error})"
+        ) from None
+    if not inside or manifest.get("task") not in TASKS or "model.tflite" not in manifest["files"]:
+        raise ValueError(f"Expected a task of {', '.join(TASKS)} and files in the bundle. Received: {path}")
+    return manifest
+
+
+def _inside(name):
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

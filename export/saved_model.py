@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 import tensorflow as tf
+from seqkeras.export.quantize import in_float32
 
 from seqkeras import recurrence
-from seqkeras.export.quantize import in_float32
 from seqkeras.tokens import END
 
 
