@@ -1,5 +1,6 @@
 """The command line: from arguments to a command, and how it ended."""
 
+import logging
 import os
 import sys
 import traceback
@@ -42,6 +43,7 @@ def silence():
     """Python keeps the error stream; TensorFlow's C++ code, which has no switch for all it says, loses it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

@@ -9,17 +9,10 @@ from seqkeras import runs, sources
 from seqkeras.pipelines import files, readers
 from seqkeras.progress import Training, working
 
-SETTINGS = (
-    *("task", "data", "validation", "test", "columns", "header", "encoding"),
-    *("tokenizer", "vocab_size", "max_length", "batch_size", "buckets"),
-    *("model", "options", "epochs", "learning_rate", "label_smoothing", "patience", "seed", "strategy"),
-)
-
 
 def train(asked):
-    settings = {name: getattr(asked, name) for name in SETTINGS} if asked.task else _repeated(asked.settings)
-    name = asked.name or settings.get("name")
-    settings, folder = {**settings, "name": name}, asked.runs / str(name)
+    settings = runs.settings(asked) if asked.task else _repeated(asked.settings)
+    folder = asked.runs / (asked.name or asked.settings.resolve().parent.name)
     if folder.exists() and not asked.overwrite:
         raise ValueError(f"Expected a new name. Received: {folder}, which exists; take another --name, or --overwrite")
     bar = Training("training")
@@ -38,7 +31,7 @@ def train(asked):
 
 def _repeated(path):
     settings = files.read_json(path)
-    missing = [name for name in SETTINGS if name not in settings]
+    missing = [name for name in runs.SETTINGS if name not in settings]
     if missing:
         raise ValueError(f"Expected the settings of a run. Received: {path} without {', '.join(missing)}")
     return settings
@@ -47,10 +40,10 @@ def _repeated(path):
 def evaluate(asked):
     with working("loading"):
         run = runs.load(asked.runs / asked.name)
-        records = sources.held_out({**run.settings, "test": asked.data or run.settings["test"]})
+        records = sources.read(asked.data, run.settings) if asked.data else run.held_out()
     with working("evaluating"):
         results = run.evaluate(records)
-    _print(asked.name, {"test": results})
+    _print("evaluation", {asked.name: results})
 
 
 def predict(asked):
@@ -74,10 +67,12 @@ def export(asked):
     folder = asked.runs / asked.name
     with working("loading"):
         run = runs.load(folder)
+        records = runs.spread(run.held_out(), asked.examples)
     with working("exporting and comparing"):
-        manifest = run.export(folder / "bundle", quantize="int8" if asked.int8 else None, bound=asked.bound)
-    print(folder / "bundle")
-    _print("parity", manifest["parity"])
+        manifest = run.export(folder / "bundle", records, "int8" if asked.int8 else None, asked.bound)
+    size = manifest["files"]["model.tflite"]["bytes"]
+    print(f"{folder / 'bundle'}: model.tflite of {size:,} bytes, {manifest['weights']} weights")
+    _print("beside Keras", {way: row for way, row in manifest["parity"].items() if isinstance(row, dict)})
 
 
 def demo(asked):

@@ -7,6 +7,7 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+EVERY = 10  # batches
 console = Console(stderr=True)
 
 
@@ -20,11 +21,15 @@ def working(what):
 
 
 class Training(keras.callbacks.Callback):
-    """A bar over all epochs of `fit`: batches, loss, time left. `seconds` says afterwards how long it took."""
+    """A bar over all epochs of `fit`: batches, loss, time left.
+
+    Afterwards `seconds` says how long it took, and `curve` holds (batches so far, mean loss of the last few).
+    """
 
     def __init__(self, what):
         super().__init__()
         self.what = what
+        self.curve = []
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -39,12 +44,15 @@ class Training(keras.callbacks.Callback):
         self.job = self.bar.add_task(self.what, total=total, said="compiling")
         self.bar.start()
 
-    def on_train_batch_end(self, batch, logs=None):
-        if batch % 10 == 0 and not self.bar.disable:
-            self.bar.update(self.job, advance=10, said=f"loss {float(logs['loss']):.3f}")
-
     def on_epoch_begin(self, epoch, logs=None):
-        self.bar.update(self.job, completed=epoch * self.params["steps"])
+        self.before, self.total = epoch * self.params["steps"], 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (batch + 1) % EVERY == 0:
+            total = float(logs["loss"]) * (batch + 1)  # Keras gives the mean since the epoch began
+            loss, self.total = (total - self.total) / EVERY, total
+            self.curve.append((self.before + batch + 1, loss))
+            self.bar.update(self.job, completed=self.before + batch + 1, said=f"loss {loss:.3f}")
 
     def on_train_end(self, logs=None):
         self.seconds = time.monotonic() - self.began

@@ -16,10 +16,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seqkeras import distribution, losses, metrics, models, pipelines, search, sources
+from seqkeras import distribution, export, losses, metrics, models, pipelines, search, sources
 from seqkeras.pipelines import files
 from seqkeras.tokens import END
 
+SETTINGS = (
+    *("task", "data", "validation", "test", "columns", "header", "encoding"),
+    *("tokenizer", "vocab_size", "max_length", "batch_size", "buckets"),
+    *("model", "options", "epochs", "learning_rate", "label_smoothing", "patience", "seed", "strategy"),
+)
 PACKAGES = ("seqkeras", "tensorflow", "keras", "tensorflow-text", "sentencepiece", "babel", "numpy")
 
 
@@ -66,17 +71,18 @@ class Run:
         ids = np.array([row + [0] * (width - len(row)) for row in rows], np.int32)
         return ids[:, : self.max_length] if self.task == "classify" else {"source": ids}
 
-    def answers(self, texts, batch_size=256):
+    def outputs(self, inputs):
+        """What the model gives for `inputs`: probabilities [N, C] of a classifier, ids [N, T] of the others."""
+        outputs = self.model.predict(inputs, batch_size=256, verbose=0)
+        return np.asarray(keras.ops.softmax(outputs)) if self.task == "classify" else outputs
+
+    def answers(self, texts):
         """A text each; for a classifier a dict of label -> probability, the likeliest first."""
-        outputs = self.model.predict(self.inputs(texts), batch_size=batch_size, verbose=0)
+        outputs = self.outputs(self.inputs(texts))
         if self.task != "classify":
             return self.tokenizers["target"].decode(outputs)
-        probabilities = np.asarray(keras.ops.softmax(outputs))
-        ranked = np.argsort(-probabilities, axis=-1)
-        return [
-            {self.labels.names[i]: float(row[i]) for i in order}
-            for row, order in zip(probabilities, ranked, strict=True)
-        ]
+        names = self.labels.names
+        return [{names[i]: float(row[i]) for i in np.argsort(-row)} for row in outputs]
 
     def evaluate(self, records):
         """What the model does on records it has not learnt from: dict of metric -> value, `examples` first.
@@ -89,9 +95,46 @@ class Run:
         compile_for(self.task, self.network, self.settings)
         results |= self.network.evaluate(data.test, verbose=0, return_dict=True)
         if self.task == "translate":
-            sources_, references = zip(*data.records["test"].rows, strict=True)
-            results |= compared(self.answers(sources_), references)
+            given, references = zip(*data.records["test"].rows, strict=True)
+            results |= compared(self.answers(given), references)
         return results
+
+    def export(self, folder, records, quantize=None, bound=None, quality=None):
+        """Writes a bundle, proved on `inputs` of these records. Returns its manifest; see `export.write_bundle`.
+
+        With 8-bit weights the answers may differ from the model's by `bound`: in accuracy, or in character edits
+        beside the references (when generating: beside what the model itself says).
+        """
+        inputs = self.inputs(records.column(0))
+        metric = self.metric(records) if quantize else None
+        return export.write_bundle(
+            self.model,
+            folder,
+            self.max_length,
+            inputs if isinstance(inputs, dict) else {"ids": inputs},
+            self.tokenizers,
+            self.labels,
+            quantize,
+            metric,
+            bound if quantize else None,
+            quality,
+        )
+
+    def metric(self, records):
+        """What 8-bit weights may worsen: a function of the outputs, 1 at best."""
+        if self.task == "classify":
+            wanted = np.array([self.labels.index(label) for label in records.column(1)])
+            return lambda outputs: np.mean(np.argmax(outputs["probabilities"], axis=-1) == wanted)
+        references = records.column(1) if self.task == "translate" else self.answers(records.column(0))
+        decode = self.tokenizers["target"].decode
+        return lambda outputs: 1 - metrics.edit_rate(decode(outputs["ids"]), references)
+
+    def held_out(self):
+        """Records that the model has not learnt from: those of --test, else those of validation."""
+        splits = sources.splits(self.settings)
+        if "test" in splits:
+            return splits["test"]
+        return read(self.settings).records["validation"]
 
 
 def compared(outputs, references):
@@ -146,6 +189,19 @@ def compile_for(task, model, settings, steps=None):
         else {"weighted_metrics": [metrics.TokenAccuracy(), metrics.Perplexity()]}
     )
     model.compile(optimizer or "adam", losses.CrossEntropy(settings["label_smoothing"]), **watched)
+
+
+def settings(asked):
+    """The settings of a run, from the arguments of `train`."""
+    return {name: getattr(asked, name) for name in SETTINGS}
+
+
+def spread(records, count):
+    """At most `count` records of different texts, from the shortest to the longest in even steps."""
+    different = {text: index for index, text in enumerate(records.column(0))}
+    order = [different[text] for text in sorted(different, key=len)]
+    steps = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return records.take([order[step] for step in steps])
 
 
 def read(settings):

@@ -5,38 +5,36 @@ from pathlib import Path
 
 from seqkeras.pipelines import readers, samples
 
+SHARE = "0.1"  # of the training records for validation, where nothing else is said
 COLUMNS = {"classify": ("text", "label"), "generate": ("label", "text"), "translate": ("source", "target")}
 
 
+EMBEDDED = {"classify": "languages", "generate": "territories", "translate": "dates"}
+
+
 def splits(settings):
-    """dict of split -> Records, `validation` also the share to split off, as the tasks in `pipelines` take them."""
-    if settings["data"][0].startswith("samples:"):
-        return embedded(*settings["data"])._asdict()
-    validation = settings["validation"]
+    """dict of split -> Records; `validation` may be the share to split off instead."""
+    data, validation, test = settings["data"], settings["validation"], settings["test"]
+    if data[0].startswith("samples:"):
+        if len(data) > 1 or test or validation != [SHARE]:
+            raise ValueError(f"Expected {data[0]} alone, which brings all splits. Received: other files beside it")
+        return embedded(data[0], settings["task"])
     share = len(validation) == 1 and re.fullmatch(r"0?\.\d+", validation[0])
-    given = {"train": read(settings["data"], settings)}
+    given = {"train": read(data, settings)}
     given["validation"] = float(validation[0]) if share else read(validation, settings)
-    if settings["test"]:
-        given["test"] = read(settings["test"], settings)
+    if test:
+        given["test"] = read(test, settings)
     return given
 
 
-def held_out(settings):
-    """The records of `test`, or those of the embedded data."""
-    if settings["data"][0].startswith("samples:") and not settings["test"]:
-        return embedded(*settings["data"]).test
-    if not settings["test"]:
-        raise ValueError("Expected a file to evaluate on. Received: none, and the run was trained without --test")
-    return read(settings["test"], settings)
-
-
-def embedded(name):
-    """`samples:languages`, or with the number of examples `samples:languages:20000`."""
-    _, kind, *size = name.split(":")
-    known = {"languages": samples.languages, "territories": samples.territories, "dates": samples.dates}
-    if kind not in known or len(size) > 1 or not all(one.isdigit() for one in size):
-        raise ValueError(f"Expected samples:NAME or samples:NAME:SIZE of {', '.join(known)}. Received: {name!r}")
-    return known[kind](*map(int, size))
+def embedded(name, task):
+    """`samples:NAME`, or with the number of examples `samples:NAME:SIZE`."""
+    wanted = EMBEDDED[task]
+    match = re.fullmatch(rf"samples:{wanted}(?::(\d+))?", name)
+    if not match:
+        raise ValueError(f"Expected samples:{wanted} or samples:{wanted}:SIZE to {task}. Received: {name!r}")
+    drawn = getattr(samples, wanted)(*([int(match[1])] if match[1] else []))
+    return {split: readers.lists(*zip(*rows, strict=True)) for split, rows in drawn._asdict().items()}
 
 
 def read(paths, settings):

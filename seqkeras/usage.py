@@ -173,7 +173,10 @@ def _evaluate(commands):
     )
     _run(made)
     made.add_argument(
-        "data", nargs="*", metavar="FILE", help="in the format of the training files; without one, those of --test"
+        "data",
+        nargs="*",
+        metavar="FILE",
+        help="in the format of the training files; without one, those of --test or validation",
     )
 
 

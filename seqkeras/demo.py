@@ -1,0 +1,160 @@
+"""The demonstration: one small model a family, from embedded data to a verified file, and a table of what came out."""
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from seqkeras import export, report, runs, search, usage
+from seqkeras.pipelines import files
+from seqkeras.progress import Training, working
+from seqkeras.tokens import PAD
+
+COMMANDS = {
+    "languages": "classify samples:languages:32000 --tokenizer characters --buckets 2 --epochs 2",
+    "territories": "generate samples:territories --max-length 40 --batch-size 32 --epochs 12",
+    "dates": "translate samples:dates:51200 --tokenizer characters --embedding-units 64 --epochs 1",
+}
+THOROUGH = {
+    "languages": "classify samples:languages:40000 --tokenizer characters --buckets 2 --epochs 8",
+    "territories": "generate samples:territories --max-length 40 --batch-size 32 --epochs 30 --dropout 0.2",
+    "dates": "translate samples:dates:100000 --tokenizer characters --embedding-units 64 --epochs 2",
+}
+WAYS = ("interpreter", "compiled")  # LiteRT's two
+COMPARED = 100  # held-out examples that each file answers beside Keras
+DRAWN = 20  # names drawn a language
+
+
+def run(root, thorough=False, seed=0):
+    """Trains, exports and checks the three; writes their runs, results.json and report.html into a folder."""
+    root, rows, trained, curves = Path(root), [], {}, {}
+    for name, command in (THOROUGH if thorough else COMMANDS).items():
+        command = f"train {command} --learning-rate 3e-3 --seed {seed} --name {name}"
+        settings, folder, bar = runs.settings(usage.understood(command.split())), root / name, Training(name)
+        with working(f"{name}: reading"):
+            data = runs.read(settings)
+        runs.remove(folder)
+        trained[name] = runs.train(settings, data, folder, [bar])
+        curves[name] = bar.curve
+        held_out = data.records["test"]
+        with working(f"{name}: measuring on {len(held_out):,} held-out examples"):
+            quality = QUALITY[name](trained, held_out)
+        with working(f"{name}: exporting and comparing"):
+            some = runs.spread(held_out, COMPARED)
+            manifest = trained[name].export(folder / "bundle", some, quality=quality)
+            tokens = compared(trained[name], folder / "bundle", some.column(0))
+        rows.append(
+            {
+                "family": name,
+                "model": settings["model"],
+                "parameters": manifest["parameters"],
+                "seconds": round(bar.seconds, 1),
+                "quality": quality,
+                "examples": len(held_out),
+                "bytes": manifest["files"]["model.tflite"]["bytes"],
+                "milliseconds": {way: manifest["parity"][way]["milliseconds"] for way in WAYS},
+                "tokens": tokens,
+                "samples": samples(folder / "bundle", some.column(0)),
+                "command": f"seqkeras {command}",
+            }
+        )
+    files.write_json(root / "results.json", {"rows": rows, "versions": runs.versions()})
+    with working("drawing"):
+        report.write(root / "report.html", rows, trained, curves)
+    show(rows)
+    print(f"\n{root}/report.html: pictures; {root}/results.json: this table; the folders beside them: runs and bundles")
+
+
+def languages_quality(trained, records):
+    return {"accuracy": trained["languages"].evaluate(records)["accuracy"]}
+
+
+def territories_quality(trained, records):
+    """How well held-out names are foreseen, and how many drawn ones pass for names of their language.
+
+    The judge is the classifier of languages.
+    """
+    run, judge = trained["territories"], trained["languages"]
+    labels = np.repeat(np.arange(len(run.labels), dtype="int32"), DRAWN)
+    uniform = np.random.default_rng(run.settings["seed"]).random((len(labels), run.max_length), "float32")
+    drawn = search.Sample(run.network, run.max_length)({"label": labels, "uniform": uniform})
+    names = [name or " " for name in run.tokenizers["target"].decode(np.asarray(drawn))]
+    taken_for = [next(iter(answer)) for answer in judge.answers(names)]
+    right = [run.labels.names[label] == language for label, language in zip(labels, taken_for, strict=True)]
+    return {"perplexity": run.evaluate(records)["perplexity"], "drawn names recognised": float(np.mean(right))}
+
+
+def dates_quality(trained, records):
+    return {"exact match": trained["dates"].evaluate(records)["exact"]}
+
+
+QUALITY = {"languages": languages_quality, "territories": territories_quality, "dates": dates_quality}
+
+
+def compared(run, bundle, texts):
+    """In each of LiteRT's two ways: how many tokens (of a classifier: classes) are Keras's, and of how many."""
+    inputs = run.inputs(texts)
+    expected = np.asarray(run.outputs(inputs))
+    inputs = inputs if isinstance(inputs, dict) else {"ids": inputs}
+    result = {}
+    for way in WAYS:
+        file = export.load_bundle(bundle, way)
+        shapes = file.manifest["signatures"][run.task]["inputs"]
+        got = [file.run(**row) for row in rows_of(inputs, {name: shape["shape"] for name, shape in shapes.items()})]
+        ids = np.concatenate([next(iter(outputs.values())) for outputs in got])
+        ids = ids.argmax(-1)[:, None] + 1 if run.task == "classify" else ids
+        wanted = expected.argmax(-1)[:, None] + 1 if run.task == "classify" else expected
+        real = wanted != PAD
+        result[way] = {"equal": int(np.sum(real & (ids == wanted))), "of": int(real.sum())}
+    return result
+
+
+def rows_of(inputs, shapes):
+    """One row at a time, padded to the file's static shapes."""
+    for row in range(len(next(iter(inputs.values())))):
+        one = {name: array[row : row + 1] for name, array in inputs.items()}
+        yield {
+            name: np.pad(array, [(0, size - had) for size, had in zip(shapes[name], array.shape, strict=True)])
+            for name, array in one.items()
+        }
+
+
+def samples(bundle, texts):
+    """Three inputs of different lengths and what the file answers."""
+    answer, rows = export.load_bundle(bundle), []
+    for text in (texts[len(texts) // 4], texts[len(texts) // 2], texts[-2]):
+        said = answer(text)
+        rows.append({"input": text, "answer": next(iter(said)) if isinstance(said, dict) else said})
+    return rows
+
+
+def show(rows):
+    table = Table(title="On held-out examples", show_lines=True)
+    for column in (
+        "family",
+        "training",
+        "quality",
+        "file",
+        "ms an example",
+        "tokens equal to Keras",
+        "the file's answers",
+    ):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(
+            f"{row['family']}\n{row['model']}",
+            f"{row['seconds']:.0f} s",
+            "\n".join(f"{name} {figure(value)}" for name, value in row["quality"].items()),
+            f"{row['bytes'] / 1e6:.2f} MB",
+            "\n".join(f"{way} {value:.2f}" for way, value in row["milliseconds"].items()),
+            "\n".join(f"{way} {one['equal']:,} of {one['of']:,}" for way, one in row["tokens"].items()),
+            "\n".join(f"{one['input']} → {one['answer']}" for one in row["samples"]),
+        )
+    console = Console()
+    (console if console.is_terminal else Console(width=160)).print(table)
+
+
+def figure(value):
+    """A share in per cent, anything else as it is."""
+    return f"{value:.1%}" if value <= 1 else f"{value:.1f}"
