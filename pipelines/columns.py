@@ -51,7 +51,7 @@ def windows(records, ids, max_length):
     if max_length is not None and max_length < 1:
         raise ValueError(f"Expected windows of one step at least. Received: max_length={max_length}")
     rows, places, empty = [], [], 0
-    for row, place in zip(np.split(ids.values, ids.row_splits[1:-1]), records.places, strict=True):
+    for row, place in zip(np.split(ids.values.numpy(), ids.row_splits[1:-1].numpy()), records.places, strict=True):
         whole = (START, *row.tolist(), END)
         steps = max_length or len(whole)
         starts = range(0, len(whole) - 1, steps) if len(row) else ()

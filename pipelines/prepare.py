@@ -68,7 +68,7 @@ def prepare(
         batch_size: examples a batch; 32 when neither this nor `tokens_per_batch` is given.
         tokens_per_batch: instead, at most so many tokens a batch, padding and both sides counted.
         max_length: examples with a longer row (END counted) are skipped, or cut when `truncate` is true.
-        num_buckets: at most so many padded shapes; None means 16, or 1 with `fixed_shapes`.
+        num_buckets: at most so many padded shapes; None means 24, or 1 with `fixed_shapes`.
         shuffle: whether the training examples come in another order each epoch; seeded by `seed`.
         fixed_shapes: every training batch is full, so that there are no more shapes than buckets, as XLA and TPUs like
             it. What does not fill a batch is left out of that epoch, and counted; validation and test keep theirs.
@@ -94,7 +94,7 @@ def prepare(
     names = next(iter(lengths.values()))
     together = {name: np.concatenate([lengths[split][name] for split in splits]) for name in names}
     if num_buckets is None:
-        num_buckets = 1 if fixed_shapes else 16
+        num_buckets = 1 if fixed_shapes else 24
     whole = np.mean(np.sum(list(together.values()), axis=0))  # tokens of an example, on average
     smallest = FEWEST_BATCHES * int(batch_size or max(1, tokens_per_batch // whole))
     shapes = batching.shapes(together, num_buckets, smallest)

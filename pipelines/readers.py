@@ -222,6 +222,8 @@ def _read(path, encoding):
             raise ValueError(f"Expected a gzip file. Received: path={str(path)!r} ({error})") from None
     try:
         return data.decode(encoding).removeprefix("\ufeff")
+    except LookupError:
+        raise ValueError(f"Expected the name of an encoding. Received: encoding={encoding!r}") from None
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
         raise ValueError(

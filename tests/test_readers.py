@@ -154,6 +154,8 @@ def test_marks_and_line_ends_of_other_systems_do_no_harm(file):
 def test_an_encoding_can_be_given(tmp_path):
     path = write(tmp_path / "a.txt", "Größe\n".encode("latin-1"))
     assert readers.lines(path, encoding="latin-1").rows == [("Größe",)]
+    with pytest.raises(ValueError, match="encoding='latin-99'"):
+        readers.lines(path, encoding="latin-99")
 
 
 @settings(max_examples=100, deadline=None)

@@ -331,17 +331,19 @@ def test_refusals_name_file_and_line(tmp_path):
         pipelines.classification(*(readers.table(tmp_path / f"{split}.tsv") for split in ("train", "validation")))
 
 
-def test_multi30k_is_prepared_in_seconds_with_little_padding(shared_data):
+@pytest.mark.parametrize("tokenizer", ["words", "bytes"])
+def test_multi30k_is_prepared_in_seconds_with_little_padding(shared_data, tokenizer):
     folder = shared_data / "multi30k"
     start = time.perf_counter()
     data = pipelines.translation(
         *(readers.parallel_lines(folder / f"{split}.de.gz", folder / f"{split}.en.gz") for split in ("train", "val")),
-        tokenizer="words",
+        tokenizer=tokenizer,
+        batch_size=64,
     )
     seconds = time.perf_counter() - start
     report = data.report
     assert (report["train"]["read"], report["train"]["kept"], report["validation"]["read"]) == (29000, 29000, 1014)
     assert 0 < report["train"]["padding"] < 0.1 and 0 < report["validation"]["padding"] < 0.1
-    assert seconds < 30  # about 3 on two quiet cores
+    assert seconds < 60  # about 3 on two quiet cores
     shapes = {(one["source"].shape[1], one["target"].shape[1]) for one, _, _ in data.train}
-    assert len(shapes) <= 16
+    assert len(shapes) <= 24
