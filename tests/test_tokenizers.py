@@ -244,6 +244,10 @@ def test_saving_leaves_nothing_half_written(tmp_path):
         broken.save(tmp_path)
     assert (tmp_path / "tokenizer.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.json"]
+    (tmp_path / "other" / "tokenizer.json").mkdir(parents=True)  # a folder that no file can take the place of
+    with pytest.raises(OSError):
+        Characters.train(["ab"]).save(tmp_path / "other")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["tokenizer.json"]
 
 
 def test_labels_index_and_come_back(tmp_path):
