@@ -77,8 +77,9 @@ def kernel(cell, projected, mask, state, reverse=False):
         return next((i for i, v in enumerate(variables) if v is u), None)
 
     def replay(p, m, state, weights, matmul):
-        scope = keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True)))
-        with scope, cells.products(matmul):
+        with keras.StatelessScope() as scope, cells.products(matmul):
+            for update in zip(variables, weights, strict=True):
+                scope.add_update(update)  # in the precision of the forward pass; a state_mapping would turn it back
             return step(p, m, state)
 
     @tf.custom_gradient
