@@ -94,7 +94,7 @@ class RecurrentDecoder(RecurrentStack):
         super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, **kwargs)
         arguments.choice("state", "input", "both", context=context)
 
-    def build(self, memory_shape):
+    def build(self, ids_shape, memory_shape):
         M = memory_shape[-1]
         self.build_stack(M * (self.context != "input"), M * (self.context != "state"), self.units)
 
@@ -153,7 +153,7 @@ class AttentionDecoder(RecurrentStack):
         self.attention = Attention(units, score, name="attention")
         self.combine = keras.layers.Dense(units, activation="tanh", name="combine")
 
-    def build(self, memory_shape):
+    def build(self, ids_shape, memory_shape):
         M = memory_shape[-1]
         self.build_stack(M, 0, self.units)
         self.attention.build((None, None, self.units), memory_shape)
@@ -221,13 +221,14 @@ class TransformerDecoder(Masked):
         super().__init__(**kwargs)
         arguments.positive(num_layers=num_layers)
         arguments.positive_or_none(ff_units=ff_units)
+        arguments.share(dropout=dropout)
         self.embed = Positions(vocab_size, units, max_length, positions, name="embed")
         self.drop = keras.layers.Dropout(dropout)
         self.blocks = [DecoderBlock(units, num_heads, ff_units or 4 * units, dropout, norm) for _ in range(num_layers)]
         self.top = keras.layers.LayerNormalization(epsilon=1e-5) if norm == "pre" else keras.layers.Identity()
         self.logits = self.embed.logits if tied_embeddings else keras.layers.Dense(vocab_size, name="logits")
 
-    def build(self, memory_shape):
+    def build(self, ids_shape, memory_shape):
         self.embed.build((None, None))
         for block in (*self.blocks, self.top):
             block.build((None, None, self.units))

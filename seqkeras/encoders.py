@@ -79,6 +79,7 @@ class TransformerEncoder(Masked):
         super().__init__(**kwargs)
         arguments.positive(num_layers=num_layers)
         arguments.positive_or_none(ff_units=ff_units)
+        arguments.share(dropout=dropout)
         self.drop = keras.layers.Dropout(dropout)
         self.blocks = [EncoderBlock(units, num_heads, ff_units or 4 * units, dropout, norm) for _ in range(num_layers)]
         self.top = keras.layers.LayerNormalization(epsilon=1e-5) if norm == "pre" else keras.layers.Identity()

@@ -130,7 +130,7 @@ class SequenceGenerator(keras.Model):
         self.decoder = RecurrentDecoder(
             vocab_size, units, num_layers, dropout, cell, context, embedding_units, name="decoder"
         )
-        self.decoder.build((None, units))
+        self.decoder.build((None, None), (None, units))
         self.built = True
 
     def call(self, inputs, training=False):
@@ -159,7 +159,7 @@ class EncoderDecoder(keras.Model):
     def build_parts(self, embedding_units, memory_shape):
         self.source_embedding.build((None, None))
         self.encoder.build((None, None, embedding_units))
-        self.decoder.build(memory_shape)
+        self.decoder.build((None, None), memory_shape)
         self.built = True
 
     def call(self, inputs, training=False):
