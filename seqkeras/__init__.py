@@ -15,16 +15,21 @@ if started[:1] != ["seqkeras"] and started != ["-m", "seqkeras"]:
         decoders,
         distribution,
         encoders,
+        language,
         losses,
         masks,
         metrics,
         models,
+        reading,
         recurrence,
         search,
+        signatures,
+        tagging,
         tokens,
         transformer,
     )
-    from seqkeras.losses import CrossEntropy
+    from seqkeras.language import LanguageModel, Truncated
+    from seqkeras.losses import BinaryCrossEntropy, CrossEntropy, QuantileLoss
     from seqkeras.metrics import ExactMatch, Perplexity, TokenAccuracy
     from seqkeras.models import (
         AttentionSeq2Seq,
@@ -34,3 +39,4 @@ if started[:1] != ["seqkeras"] and started != ["-m", "seqkeras"]:
         TransformerSeq2Seq,
     )
     from seqkeras.search import Greedy, Sample
+    from seqkeras.tagging import SequenceTagger

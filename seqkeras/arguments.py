@@ -25,3 +25,12 @@ def choice(*allowed, **chosen):
     for name, value in chosen.items():
         if value not in allowed:
             raise ValueError(f"Expected {name} to be one of {', '.join(allowed)}. Received: {name}={value!r}")
+
+
+def quantiles(values):
+    """A list of ascending numbers in (0, 1), as it was given."""
+    values = list(values)
+    numbers = all(isinstance(q, int | float) and 0 < q < 1 for q in values)
+    if not values or not numbers or values != sorted(set(values)):
+        raise ValueError(f"Expected ascending numbers between 0 and 1. Received: quantiles={values}")
+    return values

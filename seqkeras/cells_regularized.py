@@ -200,6 +200,13 @@ class Zoneout(Noise):
         return state[0], state
 
 
+def noisy(cell, recurrent_dropout=0.0, zoneout=0.0):
+    """`cell`, wrapped in `VariationalDropout` of its state and in `Zoneout` where their rates are above zero."""
+    if recurrent_dropout:
+        cell = VariationalDropout(cell, recurrent_rate=recurrent_dropout)
+    return Zoneout(cell, zoneout) if zoneout else cell
+
+
 def _check_rate(name, rate):
     if not 0 <= rate < 1:
         raise ValueError(f"Expected {name} to be from 0 to below 1. Received: {name}={rate!r}")

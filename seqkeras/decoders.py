@@ -12,6 +12,7 @@ from keras import ops
 
 from seqkeras import arguments, cells, encoders, masks
 from seqkeras.attention import Attention
+from seqkeras.cells_regularized import noisy
 from seqkeras.masks import Masked
 from seqkeras.recurrence import Recurrence
 from seqkeras.saving import saveable
@@ -24,13 +25,26 @@ class RecurrentStack(Masked):
     The initial state of each layer is tanh(V c), c a vector [B, M] that summarises the memory (Cho et al. 2014, 2.2).
     """
 
-    def __init__(self, vocab_size, units, num_layers=1, dropout=0.0, cell="gru", embedding_units=None, **kwargs):
+    def __init__(
+        self,
+        vocab_size,
+        units,
+        num_layers=1,
+        dropout=0.0,
+        cell="gru",
+        embedding_units=None,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         arguments.positive(vocab_size=vocab_size, units=units, num_layers=num_layers)
         arguments.positive_or_none(embedding_units=embedding_units)
-        arguments.share(dropout=dropout)
+        arguments.share(dropout=dropout, recurrent_dropout=recurrent_dropout, zoneout=zoneout)
         self.embedding = keras.layers.Embedding(vocab_size, embedding_units or units)
-        self.recurrences = [Recurrence(cells.make(cell, units)) for _ in range(num_layers)]
+        self.recurrences = [
+            Recurrence(noisy(cells.make(cell, units), recurrent_dropout, zoneout)) for _ in range(num_layers)
+        ]
         self.num_states = self.recurrences[0].cell.num_states
         self.bridge = keras.layers.Dense(num_layers * self.num_states * units, activation="tanh", name="bridge")
         self.logits = keras.layers.Dense(vocab_size, name="logits")
@@ -53,7 +67,7 @@ class RecurrentStack(Masked):
     def run(self, x, state, training):
         """All steps: x [B, T, D] -> [B, T, units]."""
         for recurrence, layer_state in zip(self.recurrences, self.by_layer(state), strict=True):
-            x, _ = recurrence(self.drop(x, training=training), initial_state=layer_state)
+            x, _ = recurrence(self.drop(x, training=training), initial_state=layer_state, training=training)
         return self.drop(x, training=training)
 
     def run_step(self, x, state):
@@ -78,6 +92,7 @@ class RecurrentDecoder(RecurrentStack):
         context: how the memory enters: "state" (it initialises the state), "input" (it is part of each step's
             input, the state starts at zero) or "both". Goodfellow, Bengio & Courville 2016, section 10.2.4.
         embedding_units: width of the token embedding, `units` if None.
+        recurrent_dropout, zoneout: rates of the noise in the recurrence, see `cells_regularized`.
     """
 
     def __init__(
@@ -89,9 +104,12 @@ class RecurrentDecoder(RecurrentStack):
         cell="gru",
         context="both",
         embedding_units=None,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
         **kwargs,
     ):
-        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, **kwargs)
+        noise = recurrent_dropout, zoneout
+        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *noise, **kwargs)
         arguments.choice("state", "input", "both", context=context)
 
     def build(self, ids_shape, memory_shape):
@@ -136,6 +154,7 @@ class AttentionDecoder(RecurrentStack):
         vocab_size, units, num_layers, dropout, cell: of the layers.
         score: "mlp", "dot" or "scaled_dot".
         embedding_units: width of the token embedding, `units` if None.
+        recurrent_dropout, zoneout: rates of the noise in the recurrence, see `cells_regularized`.
     """
 
     def __init__(
@@ -147,9 +166,12 @@ class AttentionDecoder(RecurrentStack):
         cell="gru",
         score="mlp",
         embedding_units=None,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
         **kwargs,
     ):
-        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, **kwargs)
+        noise = recurrent_dropout, zoneout
+        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *noise, **kwargs)
         self.attention = Attention(units, score, name="attention")
         self.combine = keras.layers.Dense(units, activation="tanh", name="combine")
 

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from seqkeras import arguments, cells, masks
+from seqkeras.cells_regularized import noisy
 from seqkeras.masks import Masked
 from seqkeras.recurrence import Recurrence
 from seqkeras.saving import saveable
@@ -30,15 +31,28 @@ class RecurrentEncoder(Masked):
         dropout: on each layer's input.
         cell: name of a cell, see `cells.names()`.
         bidirectional, residual: as above.
+        recurrent_dropout, zoneout: rates of the noise in the recurrence, see `cells_regularized`.
     """
 
-    def __init__(self, units, num_layers=1, dropout=0.0, cell="gru", bidirectional=False, residual=False, **kwargs):
+    def __init__(
+        self,
+        units,
+        num_layers=1,
+        dropout=0.0,
+        cell="gru",
+        bidirectional=False,
+        residual=False,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         arguments.positive(units=units, num_layers=num_layers)
-        arguments.share(dropout=dropout)
+        arguments.share(dropout=dropout, recurrent_dropout=recurrent_dropout, zoneout=zoneout)
         directions = (False, True) if bidirectional else (False,)
         self.recurrences = [
-            [Recurrence(cells.make(cell, units), reverse) for reverse in directions] for _ in range(num_layers)
+            [Recurrence(noisy(cells.make(cell, units), recurrent_dropout, zoneout), reverse) for reverse in directions]
+            for _ in range(num_layers)
         ]
         self.drop = keras.layers.Dropout(dropout)
 
@@ -57,7 +71,9 @@ class RecurrentEncoder(Masked):
         x = inputs
         for depth, layer in enumerate(self.recurrences):
             dropped = self.drop(x, training=training)
-            outputs, states = zip(*(recurrence(dropped, mask=mask) for recurrence in layer), strict=True)
+            outputs, states = zip(
+                *(recurrence(dropped, mask=mask, training=training) for recurrence in layer), strict=True
+            )
             y = ops.concatenate(outputs, axis=-1)
             x = x + y if self.residual and depth else y
         return x, ops.concatenate([state[0] for state in states], axis=-1)
@@ -100,6 +116,127 @@ class TransformerEncoder(Masked):
         if mask is None:
             return x, ops.mean(x, axis=1)
         return ops.where(mask[..., None], x, 0), mean(x, mask)
+
+
+@saveable
+class ConvolutionEncoder(Masked):
+    """A stack of convolutions over time; the summary is the maximum over real positions.
+
+        H(l)_t = relu(sum_k W_k H(l-1)_{t+k} + b)      k = -(window - 1) // 2 .. window // 2, zeros beyond both ends
+
+    References: Collobert et al. 2011, section 3.2.2; Kim 2014, section 2.
+
+    Args:
+        units: width of each layer.
+        num_layers: depth.
+        dropout: on each layer's input.
+        window: positions that a layer sees at once.
+    """
+
+    def __init__(self, units, num_layers=1, dropout=0.0, window=5, **kwargs):
+        super().__init__(**kwargs)
+        arguments.positive(units=units, num_layers=num_layers, window=window)
+        arguments.share(dropout=dropout)
+        self.convolutions = [
+            keras.layers.Conv1D(units, window, padding="same", activation="relu") for _ in range(num_layers)
+        ]
+        self.drop = keras.layers.Dropout(dropout)
+
+    @property
+    def width(self):
+        return self.units
+
+    def build(self, input_shape):
+        width = input_shape[-1]
+        for convolution in self.convolutions:
+            convolution.build((None, None, width))
+            width = self.units
+
+    def call(self, inputs, mask=None, training=False):
+        mask = everywhere(inputs) if mask is None else mask
+        x = ops.where(mask[..., None], inputs, 0)
+        for convolution in self.convolutions:
+            x = ops.where(mask[..., None], convolution(self.drop(x, training=training)), 0)
+        return x, maximum(x, mask)
+
+
+@saveable
+class WindowEncoder(Masked):
+    """A fixed window: the first `window` positions, each with weights of its own; what stands behind is not seen.
+
+        memory_t = tanh(W_t x_t + b) for t < window, 0 behind       summary = tanh(sum_t W_t x_t + b)
+
+    Reference: Bengio, Ducharme, Vincent & Jauvin 2003, section 2, whose hidden layer it is.
+
+    Args:
+        units: width.
+        dropout: on the inputs.
+        window: positions that are seen.
+    """
+
+    def __init__(self, units, dropout=0.0, window=5, **kwargs):
+        super().__init__(**kwargs)
+        arguments.positive(units=units, window=window)
+        arguments.share(dropout=dropout)
+        self.drop = keras.layers.Dropout(dropout)
+
+    @property
+    def width(self):
+        return self.units
+
+    def build(self, input_shape):
+        shape = (self.window, input_shape[-1], self.units)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="glorot_uniform")
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
+
+    def call(self, inputs, mask=None, training=False):
+        mask = everywhere(inputs) if mask is None else mask
+        x = self.drop(ops.where(mask[..., None], inputs, 0), training=training)
+        x = ops.pad(x, ((0, 0), (0, self.window), (0, 0)))[:, : self.window]
+        z = ops.transpose(ops.matmul(ops.transpose(x, (1, 0, 2)), self.kernel), (1, 0, 2))  # [B, window, W]
+        memory = ops.tanh(z + self.bias)
+        behind = ops.zeros_like(inputs[..., :1]) + ops.zeros_like(memory[:, :1])  # [B, S, W]
+        memory = ops.concatenate([memory, behind], axis=1)
+        memory = ops.where(mask[..., None], memory[:, : ops.shape(inputs)[1]], 0)
+        return memory, ops.tanh(ops.sum(z, axis=1) + self.bias)
+
+
+@saveable
+class BagEncoder(Masked):
+    """A bag of words: each position by itself, so that their order is lost; the summary is the mean.
+
+        memory_t = tanh(W x_t + b)
+
+    Reference: Iyyer, Manjunatha, Boyd-Graber & Daume 2015, section 2.
+
+    Args:
+        units: width.
+        dropout: on the inputs.
+    """
+
+    def __init__(self, units, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        arguments.positive(units=units)
+        arguments.share(dropout=dropout)
+        self.drop = keras.layers.Dropout(dropout)
+        self.dense = keras.layers.Dense(units, activation="tanh", name="dense")
+
+    @property
+    def width(self):
+        return self.units
+
+    def build(self, input_shape):
+        self.dense.build(input_shape)
+
+    def call(self, inputs, mask=None, training=False):
+        mask = everywhere(inputs) if mask is None else mask
+        memory = ops.where(mask[..., None], self.dense(self.drop(inputs, training=training)), 0)
+        return memory, mean(memory, mask)
+
+
+def everywhere(inputs):
+    """The mask of inputs [B, S, D] that are all real: [B, S]."""
+    return ops.ones(ops.shape(inputs)[:2], dtype="bool")
 
 
 def mean(memory, mask):

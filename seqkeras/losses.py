@@ -1,4 +1,4 @@
-"""Losses over real tokens only."""
+"""Losses over real tokens only, and over quantiles."""
 
 import keras
 from keras import ops
@@ -7,13 +7,23 @@ from seqkeras import arguments, distribution
 from seqkeras.saving import saveable
 
 
-@saveable
-class CrossEntropy(keras.losses.Loss):
-    """Cross-entropy of integer labels and logits, averaged over real tokens.
+class MeanLoss(keras.losses.Loss):
+    """The mean of what `call` gives for each token, over real tokens.
 
-        loss = sum_n w_n l_n / sum_n w_n       l_n = -sum_v q_v log p_v,   q = (1 - e) onehot(y_n) + e / V
+        loss = sum_n w_n l_n / sum_n w_n
 
     A token of weight 0 changes neither loss nor gradient. Under several replicas the mean is over the global batch.
+    """
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return distribution.mean(self.call(y_true, y_pred), sample_weight)
+
+
+@saveable
+class CrossEntropy(MeanLoss):
+    """Cross-entropy of integer labels and logits, averaged over real tokens.
+
+        l_n = -sum_v q_v log p_v,   q = (1 - e) onehot(y_n) + e / V
 
     Args:
         label_smoothing: e, in [0, 1). Szegedy et al. 2016, section 7.
@@ -29,8 +39,48 @@ class CrossEntropy(keras.losses.Loss):
         """The loss of each token, [B, T]."""
         return cross_entropy(y_true, y_pred, self.label_smoothing)
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        return distribution.mean(self.call(y_true, y_pred), sample_weight)
+
+@saveable
+class BinaryCrossEntropy(MeanLoss):
+    """Cross-entropy of any number of labels at a position, summed over labels, averaged over real positions.
+
+        l_n = -sum_c (y_c log p_c + (1 - y_c) log(1 - p_c)),   p = sigmoid(logits)
+
+    Call arguments: tags [B, T, C] of 0 and 1, logits [B, T, C], weight [B, T] or None.
+    """
+
+    def __init__(self, name="binary_cross_entropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        """The loss of each position, [B, T]."""
+        z = ops.cast(y_pred, "float32")
+        return ops.sum(ops.softplus(z) - ops.cast(y_true, "float32") * z, axis=-1)
+
+
+@saveable
+class QuantileLoss(MeanLoss):
+    """The loss whose minimum is a quantile, for each quantile q of `quantiles`.
+
+        l = sum_q max(q (y - y_q), (q - 1) (y - y_q)) / Q
+
+    Reference: Koenker & Bassett, Regression quantiles, Econometrica 46 (1978).
+
+    Args:
+        quantiles: Q numbers between 0 and 1.
+
+    Call arguments: next [B, T, D], outputs [B, T, D, Q], weight [B, T, D] or None.
+    """
+
+    def __init__(self, quantiles=(0.1, 0.5, 0.9), name="quantile", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.quantiles = arguments.quantiles(quantiles)
+
+    def call(self, y_true, y_pred):
+        y = ops.cast(y_pred, "float32")
+        error = ops.cast(y_true, "float32")[..., None] - y
+        q = ops.convert_to_tensor(self.quantiles, "float32")
+        return ops.mean(ops.maximum(q * error, (q - 1) * error), axis=-1)
 
 
 def cross_entropy(labels, logits, label_smoothing=0.0):

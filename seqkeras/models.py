@@ -11,23 +11,31 @@ from keras import ops
 from seqkeras import arguments, encoders, masks
 from seqkeras.decoders import AttentionDecoder, RecurrentDecoder, TransformerDecoder
 from seqkeras.encoders import RecurrentEncoder, TransformerEncoder
+from seqkeras.reading import Reader
 from seqkeras.saving import saveable
+from seqkeras.signatures import spec, stepwise
 from seqkeras.transformer import Positions
 
 
 @saveable
-class SequenceClassifier(keras.Model):
-    """Many to one: a recurrent encoder, pooling over time, one dense layer.
+class SequenceClassifier(Reader):
+    """Many to one: an encoder, pooling over time, one dense layer.
 
     logits = W pool(h_1 .. h_T) + b
 
     Args:
         vocab_size: number of token ids; None for real-valued input of width `input_units`.
         num_classes: number of classes.
-        units, num_layers, dropout, cell, bidirectional, residual: of the encoder.
+        units, num_layers, dropout: of the encoder.
+        cell, bidirectional, residual: of a recurrent encoder.
         pooling: "last" (the encoder's summary), "max" or "mean" over real positions.
         embedding_units: width of the token embedding, `units` if None.
         input_units: width D of real-valued input.
+        encoder: "recurrent", "transformer", "convolution", or a baseline of one layer: "window" (the first `window`
+            positions only), "bag" (a bag of words).
+        window: positions that a convolution or a window sees.
+        num_heads, max_length: of a Transformer.
+        recurrent_dropout, zoneout: rates of the noise in the recurrence.
 
     Call arguments: ids [B, T], or `{"values": [B, T, D], "length": [B]}`. Returns: logits [B, num_classes].
     """
@@ -45,52 +53,49 @@ class SequenceClassifier(keras.Model):
         pooling="max",
         embedding_units=None,
         input_units=None,
+        encoder="recurrent",
+        window=5,
+        num_heads=4,
+        max_length=128,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if (vocab_size is None) == (input_units is None):
-            raise ValueError(
-                "Expected either vocab_size (token ids) or input_units (real-valued input). "
-                f"Received: vocab_size={vocab_size}, input_units={input_units}"
-            )
         arguments.positive(num_classes=num_classes)
-        arguments.positive_or_none(vocab_size=vocab_size, embedding_units=embedding_units, input_units=input_units)
         arguments.choice("last", "max", "mean", pooling=pooling)
-        width = input_units or embedding_units or units
-        if vocab_size is not None:
-            self.embedding = keras.layers.Embedding(vocab_size, width)
-            self.embedding.build((None, None))
-        self.encoder = RecurrentEncoder(units, num_layers, dropout, cell, bidirectional, residual, name="encoder")
-        self.encoder.build((None, None, width))
+        self.build_reader("recurrent", "transformer", "convolution", "window", "bag")
         self.drop = keras.layers.Dropout(dropout)
         self.logits = keras.layers.Dense(num_classes, name="logits")
-        self.logits.build((None, self.encoder.width))
+        self.logits.build((None, self.body.width))
         self.built = True
 
     def call(self, inputs, training=False):
-        if self.vocab_size is None:
-            x = inputs["values"]
-            mask = masks.lengths(inputs["length"], ops.shape(x)[1])
-        else:
-            x, mask = self.embedding(inputs), masks.padding(inputs)
-        memory, summary = self.encoder(x, mask=mask, training=training)
+        memory, summary, mask = self.read(inputs, training)
         if self.pooling != "last":
             summary = (encoders.maximum if self.pooling == "max" else encoders.mean)(memory, mask)
         return self.logits(self.drop(summary, training=training))
+
+    def activation_map(self, inputs):
+        """How much each position speaks for each class: inputs as in `call` -> [B, T, num_classes].
+
+            M_t = W h_t       logits = b + mean of M_t over real positions t
+
+        Raises:
+            ValueError: another pooling than "mean".
+
+        Reference: Zhou et al., Learning deep features for discriminative localization, 2016, section 2.
+        """
+        if self.pooling != "mean":
+            raise ValueError(f"Expected a model with pooling='mean'. Received: pooling={self.pooling!r}")
+        return ops.matmul(self.read(inputs)[0], self.logits.kernel)
 
     def classify(self, inputs):
         """inputs `{"ids": [B, T]}` or as in `call` -> `{"probabilities": [B, num_classes]}`."""
         return {"probabilities": ops.softmax(self(inputs.get("ids", inputs)))}
 
     def signatures(self, batch, length):
-        if self.vocab_size is None:
-            inputs = {
-                "values": _spec(batch, length, self.input_units, dtype="float32"),
-                "length": _spec(batch),
-            }
-        else:
-            inputs = {"ids": _spec(batch, length)}
-        return {"classify": (self.classify, inputs)}
+        return {"classify": (self.classify, self.reads(batch, length))}
 
 
 @saveable
@@ -105,6 +110,7 @@ class SequenceGenerator(keras.Model):
         units, num_layers, dropout, cell: of the decoder.
         context: the label's embedding initialises the "state", is an "input" at each step, or "both".
         embedding_units: width of the token embedding, `units` if None.
+        recurrent_dropout, zoneout: rates of the noise in the recurrence.
 
     Call arguments: `{"label": [B], "target": [B, T]}`. Returns: logits [B, T, V].
     """
@@ -121,14 +127,17 @@ class SequenceGenerator(keras.Model):
         cell="gru",
         context="both",
         embedding_units=None,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         arguments.positive(vocab_size=vocab_size, num_classes=num_classes, units=units)
         self.label_embedding = keras.layers.Embedding(num_classes, units, name="label")
         self.label_embedding.build((None,))
+        noise = recurrent_dropout, zoneout
         self.decoder = RecurrentDecoder(
-            vocab_size, units, num_layers, dropout, cell, context, embedding_units, name="decoder"
+            vocab_size, units, num_layers, dropout, cell, context, embedding_units, *noise, name="decoder"
         )
         self.decoder.build((None, None), (None, units))
         self.built = True
@@ -143,7 +152,7 @@ class SequenceGenerator(keras.Model):
         return self.decoder.step(ids, state)
 
     def signatures(self, batch, length):
-        return _stepwise(self, {"label": _spec(batch)})
+        return stepwise(self, {"label": spec(batch)})
 
 
 class EncoderDecoder(keras.Model):
@@ -178,7 +187,7 @@ class EncoderDecoder(keras.Model):
         return self.decoder.step(ids, state)
 
     def signatures(self, batch, length):
-        return _stepwise(self, {"source": _spec(batch, length)})
+        return stepwise(self, {"source": spec(batch, length)})
 
 
 @saveable
@@ -193,6 +202,7 @@ class Seq2Seq(EncoderDecoder):
         bidirectional, residual: of the encoder.
         context: how the vector enters the decoder: "state", "input" or "both".
         embedding_units: width of both token embeddings, `units` if None.
+        recurrent_dropout, zoneout: rates of the noise in the recurrences.
     """
 
     def __init__(
@@ -207,6 +217,8 @@ class Seq2Seq(EncoderDecoder):
         residual=False,
         context="both",
         embedding_units=None,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -214,7 +226,8 @@ class Seq2Seq(EncoderDecoder):
         arguments.positive_or_none(target_vocab_size=target_vocab_size)
         width = embedding_units or units
         self.source_embedding = keras.layers.Embedding(vocab_size, width, name="source")
-        self.encoder = RecurrentEncoder(units, num_layers, dropout, cell, bidirectional, residual, name="encoder")
+        shape, noise = (cell, bidirectional, residual), (recurrent_dropout, zoneout)
+        self.encoder = RecurrentEncoder(units, num_layers, dropout, *shape, *noise, name="encoder")
         self.decoder = RecurrentDecoder(
             target_vocab_size or vocab_size,
             units,
@@ -223,6 +236,7 @@ class Seq2Seq(EncoderDecoder):
             cell,
             context,
             embedding_units,
+            *noise,
             name="decoder",
         )
         self.build_parts(width, (None, self.encoder.width))
@@ -245,6 +259,7 @@ class AttentionSeq2Seq(EncoderDecoder):
         bidirectional, residual: of the encoder.
         score: "mlp", "dot" or "scaled_dot".
         embedding_units: width of both token embeddings, `units` if None.
+        recurrent_dropout, zoneout: rates of the noise in the recurrences.
     """
 
     def __init__(
@@ -259,6 +274,8 @@ class AttentionSeq2Seq(EncoderDecoder):
         residual=False,
         score="mlp",
         embedding_units=None,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -266,7 +283,8 @@ class AttentionSeq2Seq(EncoderDecoder):
         arguments.positive_or_none(target_vocab_size=target_vocab_size)
         width = embedding_units or units
         self.source_embedding = keras.layers.Embedding(vocab_size, width, name="source")
-        self.encoder = RecurrentEncoder(units, num_layers, dropout, cell, bidirectional, residual, name="encoder")
+        shape, noise = (cell, bidirectional, residual), (recurrent_dropout, zoneout)
+        self.encoder = RecurrentEncoder(units, num_layers, dropout, *shape, *noise, name="encoder")
         self.decoder = AttentionDecoder(
             target_vocab_size or vocab_size,
             units,
@@ -275,6 +293,7 @@ class AttentionSeq2Seq(EncoderDecoder):
             cell,
             score,
             embedding_units,
+            *noise,
             name="decoder",
         )
         self.build_parts(width, (None, None, self.encoder.width))
@@ -330,28 +349,3 @@ class TransformerSeq2Seq(EncoderDecoder):
             name="decoder",
         )
         self.build_parts(units, (None, None, units))
-
-
-def _stepwise(model, inputs):
-    """`encode` (inputs -> state) and `step` (ids and state -> logits and state), for a caller with its own loop."""
-
-    def encode(inputs):
-        return _named(model.start(inputs))
-
-    def step(inputs):
-        state = tuple(inputs[name] for name in sorted(inputs) if name.startswith("state"))
-        logits, state = model.step(inputs["ids"], state)
-        return {"logits": logits, **_named(state)}
-
-    return {
-        "encode": (encode, inputs),
-        "step": (step, {"ids": _spec(*next(iter(inputs.values())).shape[:1])}),
-    }
-
-
-def _named(state):
-    return {f"state_{i:02d}": tensor for i, tensor in enumerate(state)}
-
-
-def _spec(*shape, dtype="int32"):
-    return keras.KerasTensor(shape, dtype=dtype)

@@ -91,6 +91,21 @@ class Block(Masked):
     def feed_forward(self, x):
         return self.outer(self.inner(x))
 
+    def look_back(self, x, mask, cache, position, training):
+        """Masked self-attention: ([B, T, D], its keys and values, put into `cache` at `position` if there is one)."""
+
+        def attend(x):
+            nonlocal cache
+            new = self.attention.keys_values(x)
+            if cache is not None:
+                new = tuple(
+                    ops.slice_update(old, (0, 0, position, 0), part) for old, part in zip(cache, new, strict=True)
+                )
+            cache = new
+            return self.attention(x, *cache, mask, training=training)
+
+        return self.residual(self.norms[0], x, attend, training), cache
+
 
 @saveable
 class EncoderBlock(Block):
@@ -110,6 +125,22 @@ class EncoderBlock(Block):
             training,
         )
         return self.residual(self.norms[1], x, self.feed_forward, training)
+
+
+@saveable
+class CausalBlock(Block):
+    """Masked self-attention, then two dense layers: a decoder's block without a memory.
+
+    Call arguments: x, mask, cache, position as of `DecoderBlock`.
+
+    Returns: ([B, T, D], the self-attention's keys and values).
+    """
+
+    num_sublayers = 2
+
+    def call(self, x, mask, cache=None, position=0, training=False):
+        x, cache = self.look_back(x, mask, cache, position, training)
+        return self.residual(self.norms[1], x, self.feed_forward, training), cache
 
 
 @saveable
@@ -142,19 +173,9 @@ class DecoderBlock(Block):
     def call(self, x, mask, memory, memory_mask=None, cache=None, position=0, training=False):
         memory_mask = None if memory_mask is None else memory_mask[:, None]
 
-        def look_back(x):
-            nonlocal cache
-            new = self.attention.keys_values(x)
-            if cache is not None:
-                new = tuple(
-                    ops.slice_update(old, (0, 0, position, 0), part) for old, part in zip(cache, new, strict=True)
-                )
-            cache = new
-            return self.attention(x, *cache, mask, training=training)
-
         def look_at_memory(x):
             return self.memory_attention(x, *memory, memory_mask, training=training)
 
-        x = self.residual(self.norms[0], x, look_back, training)
+        x, cache = self.look_back(x, mask, cache, position, training)
         x = self.residual(self.norms[1], x, look_at_memory, training)
         return self.residual(self.norms[2], x, self.feed_forward, training), cache

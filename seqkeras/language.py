@@ -1,0 +1,240 @@
+"""Language models: the next token of what stands before it, over characters, words or subwords."""
+
+import keras
+from keras import ops
+
+from seqkeras import arguments, masks
+from seqkeras.decoders import RecurrentStack
+from seqkeras.masks import Masked
+from seqkeras.saving import saveable
+from seqkeras.signatures import spec, stepwise
+from seqkeras.tokens import PAD, START
+from seqkeras.transformer import CausalBlock, Positions
+
+NEVER = -3e4  # a logit whose probability is 0, finite in float16
+
+
+@saveable
+class RecurrentPredictor(RecurrentStack):
+    """Embedding, recurrent layers, output layer; the state is the layers', zeros at first. Arguments: `LanguageModel`.
+
+    Call arguments: ids [B, T]; state as of `start`, or None. Returns: (logits [B, T, V], state).
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        units,
+        num_layers=1,
+        dropout=0.0,
+        cell="gru",
+        embedding_units=None,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
+        **kwargs,
+    ):
+        noise = recurrent_dropout, zoneout
+        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *noise, **kwargs)
+
+    def build(self, ids_shape):
+        self.build_stack(0, 0, self.units)
+
+    def call(self, ids, state=None, training=False):
+        x, new = self.embedding(ids), ()
+        state = self.start(ops.shape(ids)[0]) if state is None else state
+        for recurrence, layer_state in zip(self.recurrences, self.by_layer(state), strict=True):
+            dropped = self.drop(x, training=training)
+            x, layer_state = recurrence(dropped, initial_state=layer_state, training=training)
+            new += tuple(layer_state)
+        return self.logits(self.drop(x, training=training)), new
+
+    def start(self, batch):
+        return sum((recurrence.cell.initial_state(batch) for recurrence in self.recurrences), ())
+
+    def step(self, ids, state, position):
+        x, state = self.run_step(self.embedding(ids), state)
+        return self.logits(x), state
+
+
+@saveable
+class TransformerPredictor(Masked):
+    """Positions, blocks of masked self-attention, output layer. Arguments: `LanguageModel`.
+
+    The state: keys and values [B, H, max_length, D/H] of each block at the positions so far.
+
+    Call arguments: ids [B, T]. Returns: (logits [B, T, V], None).
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        units,
+        num_layers=2,
+        num_heads=4,
+        ff_units=None,
+        dropout=0.0,
+        max_length=128,
+        norm="pre",
+        positions="learned",
+        tied_embeddings=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        arguments.positive(num_layers=num_layers)
+        arguments.positive_or_none(ff_units=ff_units)
+        self.embed = Positions(vocab_size, units, max_length, positions, name="embed")
+        self.drop = keras.layers.Dropout(dropout)
+        self.blocks = [CausalBlock(units, num_heads, ff_units or 4 * units, dropout, norm) for _ in range(num_layers)]
+        self.top = keras.layers.LayerNormalization(epsilon=1e-5) if norm == "pre" else keras.layers.Identity()
+        self.logits = self.embed.logits if tied_embeddings else keras.layers.Dense(vocab_size, name="logits")
+
+    def build(self, ids_shape):
+        self.embed.build((None, None))
+        for block in (*self.blocks, self.top):
+            block.build((None, None, self.units))
+        if not self.tied_embeddings:
+            self.logits.build((None, None, self.units))
+
+    def call(self, ids, training=False):
+        x = self.drop(self.embed(ids), training=training)
+        causal = masks.causal(ops.shape(ids)[1])
+        for block in self.blocks:
+            x, _ = block(x, causal, training=training)
+        return self.logits(self.top(x)), None
+
+    def start(self, batch):
+        shape = (batch, self.num_heads, self.max_length, self.units // self.num_heads)
+        return (ops.zeros(shape, dtype=self.compute_dtype),) * (2 * self.num_layers)
+
+    def step(self, ids, state, position):
+        x = self.embed(ids[:, None], position=position)
+        seen = (ops.arange(self.max_length, dtype="int32") <= position)[None, None]  # [1, 1, max_length]
+        new = ()
+        for block, cache in zip(self.blocks, zip(state[::2], state[1::2], strict=True), strict=True):
+            x, cache = block(x, seen, cache=cache, position=position)
+            new += tuple(cache)
+        return self.logits(self.top(x))[:, 0], new
+
+
+@saveable
+class LanguageModel(keras.Model):
+    """Each token from those before it.
+
+        p(y_1 .. y_T) = prod_t p(y_t | y_1 .. y_{t-1})
+
+    `Greedy` and `Sample` continue a prompt: `search({"prompt": ids})`, one without tokens for a text from nothing.
+    What comes out is the prompt and its continuation.
+
+    References: recurrent: Mikolov et al. 2010, section 2; Transformer: Radford et al. 2018, section 3.1; its output
+    layer the embedding's transpose: Press & Wolf 2017.
+
+    Args:
+        vocab_size: number of token ids.
+        units, num_layers, dropout: of the layers.
+        cell: of a recurrent model.
+        decoder: "recurrent" or "transformer".
+        num_heads, ff_units, norm, positions, tied_embeddings: of a Transformer; as for `TransformerSeq2Seq`.
+        max_length: longest sequence of a Transformer, which needs one.
+        embedding_units: width of a recurrent model's token embedding, `units` if None.
+        recurrent_dropout, zoneout: rates of the noise in the recurrence.
+
+    Call arguments: ids [B, T], the first of them START. Returns: logits [B, T, V] of the next tokens.
+    """
+
+    task = "continue"
+
+    def __init__(
+        self,
+        vocab_size,
+        units=128,
+        num_layers=1,
+        dropout=0.0,
+        cell="lstm",
+        decoder="recurrent",
+        num_heads=4,
+        ff_units=None,
+        max_length=None,
+        norm="pre",
+        positions="learned",
+        tied_embeddings=False,
+        embedding_units=None,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        arguments.choice("recurrent", "transformer", decoder=decoder)
+        arguments.positive(vocab_size=vocab_size, units=units)
+        if decoder == "transformer":
+            arguments.positive(max_length=max_length)
+            shape = num_heads, ff_units, dropout, max_length, norm, positions, tied_embeddings
+            self.predictor = TransformerPredictor(vocab_size, units, num_layers, *shape, name="predictor")
+        else:
+            noise = recurrent_dropout, zoneout
+            self.predictor = RecurrentPredictor(
+                vocab_size, units, num_layers, dropout, cell, embedding_units, *noise, name="predictor"
+            )
+        self.predictor.build((None, None))
+        self.built = True
+
+    def call(self, ids, training=False):
+        return self.predictor(ids, training=training)[0]
+
+    def start(self, inputs):
+        """`{"prompt": ids [B, P]}`, PAD behind the shorter ones -> state: prompt, position, the predictor's."""
+        prompt = ops.cast(inputs["prompt"], "int32")
+        behind = ops.full_like(prompt[:, :1], PAD)
+        state = self.predictor.start(ops.shape(prompt)[0])
+        return (ops.concatenate([prompt, behind], axis=1), ops.convert_to_tensor(0, "int32"), *state)
+
+    def step(self, ids, state):
+        """As of every decoder; where the prompt has a token, that one is certain."""
+        prompt, position, *state = state
+        logits, state = self.predictor.step(ids, tuple(state), position)
+        given = ops.take(prompt, ops.minimum(position, ops.shape(prompt)[1] - 1), axis=1)[:, None]  # [B, 1]
+        certain = ops.where(ops.arange(self.vocab_size, dtype="int32") == given, 0.0, NEVER)
+        logits = ops.where(given == PAD, logits, ops.cast(certain, logits.dtype))
+        return logits, (prompt, position + 1, *state)
+
+    def signatures(self, batch, length):
+        return stepwise(self, {"prompt": spec(batch, length)})
+
+
+@saveable
+class Truncated(keras.Model):
+    """Truncated backpropagation through time: long texts in chunks, the state carried from each to the next.
+
+    Row b of a batch continues row b of the batch before. A row whose chunk begins with START begins anew, from zeros.
+    The gradient ends at the chunk's first position, so that a text of any length trains in the memory of one chunk.
+    Keep batches in order: `fit(..., shuffle=False)`.
+
+    Reference: Williams & Peng, An efficient gradient-based algorithm for on-line training of recurrent network
+    trajectories, 1990; as here, chunk by chunk: Mikolov et al. 2010.
+
+    Args:
+        model: a recurrent `LanguageModel`, whose weights are trained.
+        batch_size: rows of every batch.
+
+    Call arguments: ids [batch_size, T]. Returns: logits [batch_size, T, V].
+    """
+
+    def __init__(self, model, batch_size, **kwargs):
+        super().__init__(**kwargs)
+        arguments.positive(batch_size=batch_size)
+        if getattr(model, "decoder", None) != "recurrent":
+            raise ValueError(f"Expected a LanguageModel with decoder='recurrent'. Received: model={model}")
+        self.carried = [
+            self.add_weight(name=f"state_{i}", shape=x.shape, dtype=x.dtype, initializer="zeros", trainable=False)
+            for i, x in enumerate(model.predictor.start(batch_size))
+        ]
+        self.built = True
+
+    def call(self, ids, training=False):
+        if ids.shape[0] not in (None, self.batch_size):
+            raise ValueError(f"Expected {self.batch_size} rows in every batch. Received: ids of shape {ids.shape}")
+        goes_on = ids[:, :1] != START
+        state = tuple(ops.where(goes_on, ops.convert_to_tensor(v), 0) for v in self.carried)
+        logits, state = self.model.predictor(ids, state=state, training=training)
+        for variable, value in zip(self.carried, state, strict=True):
+            variable.assign(ops.stop_gradient(value))
+        return logits
