@@ -43,12 +43,10 @@ def parity(model, path, inputs, metric=None, bound=None):
     """
     if (metric is None) != (bound is None):
         raise ValueError(f"Expected metric and bound together. Received: metric={metric}, bound={bound}")
-    model, inputs = in_float32(model), {name: np.asarray(array) for name, array in inputs.items()}
-    n = {len(array) for array in inputs.values()}
-    if len(n) != 1 or 0 in n:
-        raise ValueError(f"Expected one or more rows in each input. Received: {sorted(n)} rows")
-    (n,) = n
-    reference = Reference(model)
+    reference, interpreter = Reference(in_float32(model)), Interpreter(path)
+    padded = _padded(inputs, interpreter.inputs(reference.task))
+    inputs = {name: np.asarray(inputs[name], array.dtype) for name, array in padded.items()}
+    n = len(next(iter(inputs.values())))
     expected = reference.run(reference.task, inputs)
     report = {"examples": n}
     if metric is not None:
@@ -76,15 +74,14 @@ def parity(model, path, inputs, metric=None, bound=None):
         compare(name, first, milliseconds)
 
     with tempfile.TemporaryDirectory() as folder:
-        to_saved_model(model, Path(folder) / "saved_model")
+        to_saved_model(reference.model, Path(folder) / "saved_model")
         loaded = tf.saved_model.load(str(Path(folder) / "saved_model"))
         signature = loaded.signatures[reference.task]
         starts = np.random.default_rng(n).permutation(range(0, n, CHUNK))
         order = np.concatenate([np.arange(start, min(start + CHUNK, n)) for start in starts])
         twice("saved_model", lambda rows: _chunks(lambda one: signature(**one), inputs, rows), order)
     order = np.random.default_rng(n).permutation(n)
-    for name, runtime in (("interpreter", Interpreter(path)), ("compiled", Compiled(path))):
-        padded = _padded(inputs, runtime.inputs(reference.task))
+    for name, runtime in (("interpreter", interpreter), ("compiled", Compiled(path))):
         twice(name, lambda rows: _one_by_one(lambda one: runtime.run(reference.task, one), padded, rows), order)  # noqa: B023
     if "step" in runtime.signatures:
         compare("by_hand", *_by_hand(runtime, padded, expected["ids"].shape[1], min(n, BY_HAND)), min(n, BY_HAND))
@@ -133,6 +130,7 @@ class Reference:
     """The model itself, run in batches through the functions that were exported."""
 
     def __init__(self, model):
+        self.model = model
         self._functions = {name: function for name, (function, _) in model.signatures(None, None).items()}
         self.task = next(iter(self._functions))
 
@@ -175,11 +173,15 @@ def _joined(outputs):
 
 
 def _padded(inputs, specs):
-    """Zeros behind each row up to the file's static length."""
-    padded = {}
+    """Each input as the file takes it, but with all rows: zeros behind each row up to the static length."""
+    padded, rows = {}, {len(array) for array in inputs.values()}
+    if len(rows) != 1 or 0 in rows or inputs.keys() != specs.keys():
+        raise ValueError(
+            f"Expected inputs {sorted(specs)} of one or more rows. Received: {sorted(inputs)} of {sorted(rows)} rows"
+        )
     for name, (shape, dtype) in specs.items():
-        array = inputs[name].astype(dtype)
-        if array.shape[1:2] > shape[1:2] or array.shape[2:] != shape[2:]:
+        array = np.asarray(inputs[name], dtype)
+        if array.ndim != len(shape) or array.shape[1:2] > shape[1:2] or array.shape[2:] != shape[2:]:
             raise ValueError(f"Expected {name} of at most {shape[1:]}. Received: {name} of {array.shape[1:]}")
         behind = [(0, 0)] + [(0, size - had) for size, had in zip(shape[1:], array.shape[1:], strict=True)]
         padded[name] = np.pad(array, behind)
@@ -197,8 +199,6 @@ def _compared(reference, inputs, expected, got):
             equal &= np.all(want.argmax(-1) == got[name].argmax(-1), axis=tuple(range(1, want.ndim - 1)))
             wrong |= {int(row): f"{name} {apart[row]:.2g} apart" for row in np.flatnonzero(~(apart <= PROBABILITY))}
             continue
-        real = want != PAD
-        tokens = {"tokens": int(real.sum()), "tokens_equal": int((real & (want == got[name])).sum())}
         for row in np.flatnonzero(np.any(want != got[name], axis=1)):
             equal[row] = False
             at = int(np.argmax(want[row] != got[name][row]))

@@ -1,0 +1,71 @@
+"""Small models of each family, exported once a run: conversion costs seconds."""
+
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import seqkeras
+from seqkeras import export, pipelines
+
+CHARACTERS = pipelines.Characters.train(["abcdefghijklmnopqrstuvwxyz "])
+V = CHARACTERS.vocab_size
+LABELS = ["first", "second", "third"]
+LENGTH = 16
+LONG = 256
+_folder = tempfile.TemporaryDirectory()
+
+
+@dataclass
+class Family:
+    """A model, its held-out inputs, what else a bundle wants, and the bundle."""
+
+    model: keras.Model
+    inputs: dict
+    length: int = LENGTH
+    tokenizers: dict = None
+    labels: list = None
+    folder: Path = None
+    manifest: dict = None
+
+    @property
+    def path(self):
+        return self.folder / "model.tflite"
+
+
+def unexported(name):
+    """A model of random weights and inputs of several lengths; these weights end sequences at several lengths too."""
+    keras.utils.set_random_seed(7)
+    rng = np.random.default_rng(7)
+    length = rng.integers(1, LENGTH + 1, 12)
+    length[:2] = 1, LENGTH
+    ids = np.where(np.arange(LENGTH) < length[:, None], rng.integers(4, V, (12, LENGTH)), 0).astype("int32")
+    if name == "classify":
+        model = seqkeras.SequenceClassifier(V, 3, units=24)
+        return Family(model, {"ids": ids}, LONG, {"text": CHARACTERS}, LABELS)
+    if name == "values":
+        model = seqkeras.SequenceClassifier(None, 3, units=8, cell="lstm", input_units=5)
+        values = rng.normal(size=(12, LENGTH, 5)).astype("float32")
+        return Family(model, {"values": values, "length": length.astype("int32")}, labels=LABELS)
+    if name == "generate":
+        model, inputs = seqkeras.SequenceGenerator(V, 3, units=16), {"label": np.arange(3, dtype="int32")}
+        family = Family(model, inputs, tokenizers={"target": CHARACTERS}, labels=LABELS)
+    else:
+        kind = {"attention": seqkeras.AttentionSeq2Seq, "transformer": seqkeras.TransformerSeq2Seq}[name]
+        family = Family(kind(V, units=16), {"source": ids}, tokenizers={"source": CHARACTERS, "target": CHARACTERS})
+    family.model = seqkeras.Greedy(family.model, 12)
+    return family
+
+
+@cache
+def family(name):
+    """`unexported(name)` with its float32 bundle."""
+    made = unexported(name)
+    made.folder = Path(_folder.name) / name
+    made.manifest = export.write_bundle(
+        made.model, made.folder, made.length, made.inputs, made.tokenizers, made.labels, quality={"accuracy": 0.5}
+    )
+    return made

@@ -1,0 +1,109 @@
+"""A SavedModel is the model: batch and length free, ids or strings, without this package."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from exported import CHARACTERS, LABELS, unexported
+from seqkeras.export import to_saved_model
+
+from seqkeras import pipelines
+from seqkeras.tokens import END
+
+WITHOUT_US = """
+import sys
+import tensorflow as tf
+import tensorflow_text
+loaded = tf.saved_model.load(sys.argv[1])
+print(loaded.signatures["classify_text"](tf.constant(["hello", "the cat"]))["label"].numpy().tolist())
+assert not [name for name in sys.modules if name.startswith("seqkeras")]
+"""
+
+
+@pytest.mark.parametrize("name", ["classify", "values", "generate", "attention", "transformer"])
+def test_any_batch_and_length_gives_the_models_own_answers(name, tmp_path):
+    made = unexported(name)
+    to_saved_model(made.model, tmp_path / "model")
+    task, (function, _) = next(iter(made.model.signatures(None, None).items()))
+    signature = tf.saved_model.load(str(tmp_path / "model")).signatures[task]
+    for rows, length in ((1, 3), (12, 16), (5, 9)):
+        inputs = {k: v[:rows, :length] if v.ndim > 1 else np.minimum(v[:rows], length) for k, v in made.inputs.items()}
+        inputs = {k: tf.constant(v) for k, v in inputs.items()}
+        for key, expected in function(inputs).items():
+            assert np.allclose(signature(**inputs)[key], expected, atol=1e-6)
+
+
+def test_encode_and_step_are_there_too(tmp_path):
+    made = unexported("transformer")
+    to_saved_model(made.model, tmp_path / "model")
+    signatures = tf.saved_model.load(str(tmp_path / "model")).signatures
+    source = tf.constant(made.inputs["source"][:2])
+    state = signatures["encode"](source=source)
+    logits = signatures["step"](ids=tf.constant([1, 1]), **state)["logits"]
+    expected, _ = made.model.model.step(np.array([1, 1]), made.model.model.start({"source": source}))
+    assert np.allclose(logits, expected, atol=1e-5)
+
+
+def test_strings_go_in_where_only_tensorflow_is_installed(tmp_path):
+    made = unexported("classify")
+    tokenizer = pipelines.SentencePiece.train(["hello the cat sat on the mat"] * 20, vocab_size=290)
+    made.model = type(made.model)(tokenizer.vocab_size, 3, units=8)
+    to_saved_model(made.model, tmp_path / "model", {"text": tokenizer}, LABELS)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_US, tmp_path / "model"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    expected = []
+    for text in ("hello", "the cat"):
+        probabilities = made.model.classify({"ids": np.array([tokenizer.encode(text)])})["probabilities"][0]
+        expected.append(LABELS[int(np.argmax(probabilities))].encode())
+    assert done.stdout.strip() == str(expected)
+
+
+def test_strings_of_several_lengths_are_translated_as_one_by_one(tmp_path):
+    made = unexported("attention")
+    to_saved_model(made.model, tmp_path / "model", made.tokenizers)
+    translate = tf.saved_model.load(str(tmp_path / "model")).signatures["translate_text"]
+    texts = ["a", "the cat sat on the mat", "hello"]
+    got = [text.decode() for text in translate(tf.constant(texts))["text"].numpy()]
+    for text, one in zip(texts, got, strict=True):
+        ids = made.model({"source": np.array([[*CHARACTERS.encode(text), END]])})
+        assert one == CHARACTERS.decode(keras.ops.convert_to_numpy(ids)[0])
+
+
+def test_labels_are_written_from_and_unknown_ones_refused(tmp_path):
+    made = unexported("generate")
+    to_saved_model(made.model, tmp_path / "model", made.tokenizers, pipelines.Labels(LABELS))
+    generate = tf.saved_model.load(str(tmp_path / "model")).signatures["generate_text"]
+    expected = CHARACTERS.decode(keras.ops.convert_to_numpy(made.model({"label": np.array([2, 0])})))
+    assert [text.decode() for text in generate(tf.constant(["third", "first"]))["text"].numpy()] == expected
+    with pytest.raises(tf.errors.InvalidArgumentError, match="unknown label"):
+        generate(tf.constant(["fourth"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "match"),
+    [
+        ("classify", {"tokenizers": {"text": CHARACTERS}}, "Received: labels=None"),
+        ("attention", {"tokenizers": {"source": CHARACTERS}}, r"a tokenizer for 'target'. .*\['source'\]"),
+    ],
+)
+def test_what_strings_need_is_asked_for_and_nothing_is_left(name, given, match, tmp_path):
+    with pytest.raises(ValueError, match=match):
+        to_saved_model(unexported(name).model, tmp_path / "model", **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_saved_model_is_replaced(tmp_path):
+    made = unexported("generate")
+    (tmp_path / "thesis").mkdir()
+    with pytest.raises(ValueError, match="a new folder or a SavedModel to replace"):
+        to_saved_model(made.model, tmp_path / "thesis")
+    to_saved_model(made.model, tmp_path / "model")
+    (tmp_path / "model" / "stale").touch()
+    to_saved_model(made.model, tmp_path / "model")
+    assert not (tmp_path / "model" / "stale").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "thesis"]

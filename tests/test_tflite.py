@@ -1,0 +1,99 @@
+"""The way into a LiteRT file: what is in it, what it costs, and what happens when the converter fails."""
+
+import os
+import time
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from exported import LENGTH, LONG, V, family, unexported
+from seqkeras.export.quantize import in_float32
+from seqkeras.export.runtime import Compiled, Interpreter
+
+import seqkeras
+from seqkeras import export
+
+
+@pytest.mark.parametrize("name", ["attention", "transformer"])
+def test_one_file_holds_the_task_and_its_parts_at_static_shapes(name):
+    signatures = family(name).manifest["signatures"]
+    assert list(signatures) == ["encode", "step", "translate"]
+    assert signatures["translate"]["inputs"] == {"source": {"shape": [1, LENGTH], "dtype": "int32"}}
+    assert signatures["translate"]["outputs"] == {"ids": {"shape": [1, 12], "dtype": "int32"}}
+    assert signatures["step"]["outputs"]["logits"] == {"shape": [1, V], "dtype": "float32"}
+
+
+def test_step_gives_out_only_what_it_changes_and_encode_only_what_is_not_zero():
+    signatures = family("transformer").manifest["signatures"]
+    state, encoded, changed = (
+        {key for key in signatures[name][side] if key.startswith("state")}
+        for name, side in (("step", "inputs"), ("encode", "outputs"), ("step", "outputs"))
+    )
+    assert encoded | changed == state and not encoded & changed
+
+
+@pytest.mark.parametrize("name", ["attention", "transformer"])
+def test_weights_of_several_signatures_are_stored_once(name):
+    model = schema.ModelT.InitFromPackedBuf(family(name).path.read_bytes(), 0)
+    large = [bytes(buffer.data) for buffer in model.buffers if buffer.data is not None and len(buffer.data) > 256]
+    assert len(large) == len(set(large))
+    weights = sum(4 * v.shape.num_elements() for v in (w.value for w in family(name).model.weights))
+    assert sum(map(len, large)) < 1.2 * weights + 4 * 128 * 16  # and the table of positions
+
+
+@pytest.mark.parametrize("runtime", [Interpreter, Compiled])
+def test_cost_follows_the_real_length(runtime):
+    model, ids = runtime(family("classify").path), np.zeros((1, LONG), "int32")
+    ids[:, :4] = 5
+    fewest = {}
+    for real, inputs in (("short", ids), ("long", np.full_like(ids, 5))) * 20:
+        begin = time.perf_counter()
+        model.run("classify", {"ids": inputs})
+        fewest[real] = min(fewest.get(real, 1), time.perf_counter() - begin)
+    assert fewest["short"] < fewest["long"] / 3
+
+
+def test_a_converter_that_aborts_is_an_error_message(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.write(2, b'out of luck')\nos.abort()\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    target = tmp_path / "out" / "model.tflite"
+    with pytest.raises(RuntimeError, match=r"status -6[\s\S]*out of luck"):
+        export.to_tflite(unexported("classify").model, target, 4)
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_an_operator_litert_lacks_is_an_error_that_names_it(tmp_path):
+    class Strange(keras.Model):
+        def signatures(self, batch, length):
+            def classify(inputs):
+                return {"probabilities": keras.ops.erfinv(keras.ops.cast(inputs["ids"], "float32") / 99)}
+
+            return {"classify": (classify, {"ids": keras.KerasTensor((batch, length), "int32")})}
+
+    (tmp_path / "model.tflite").write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="Erfinv"):
+        export.to_tflite(Strange(), tmp_path / "model.tflite", 4)
+    assert (tmp_path / "model.tflite").read_bytes() == b"old" and os.listdir(tmp_path) == ["model.tflite"]
+
+
+@pytest.mark.parametrize(("wrong", "match"), [({"quantize": "int4"}, "int4"), ({"length": 0}, "length=0")])
+def test_what_cannot_be_is_refused(tmp_path, wrong, match):
+    with pytest.raises(ValueError, match=match):
+        export.to_tflite(unexported("classify").model, tmp_path / "x", **{"length": 4, **wrong})
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float16"])
+def test_a_model_trained_in_mixed_precision_leaves_in_float32(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = seqkeras.Greedy(seqkeras.TransformerSeq2Seq(V, units=16), 8)
+    finally:
+        keras.config.set_dtype_policy(before)
+    twin, source = in_float32(model), np.full((1, 5), 7, "int32")
+    logits, exact = (one.model({"source": source, "target": source}) for one in (model, twin))
+    assert exact.dtype == "float32" and logits.dtype != "float32"
+    assert np.allclose(exact, keras.ops.cast(logits, "float32"), atol=0.1)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), twin.get_weights(), strict=True))
+    assert keras.config.dtype_policy() == before and in_float32(twin) is twin
