@@ -47,7 +47,7 @@ def unexported(name):
         model = seqkeras.SequenceClassifier(V, 3, units=24)
         return Family(model, {"ids": ids}, LONG, {"text": CHARACTERS}, LABELS)
     if name == "values":
-        model = seqkeras.SequenceClassifier(None, 3, units=8, cell="lstm", input_units=5)
+        model = seqkeras.SequenceClassifier(None, 3, units=32, cell="lstm", input_units=5)
         values = rng.normal(size=(12, LENGTH, 5)).astype("float32")
         return Family(model, {"values": values, "length": length.astype("int32")}, labels=LABELS)
     if name == "generate":
@@ -62,10 +62,23 @@ def unexported(name):
 
 @cache
 def family(name):
-    """`unexported(name)` with its float32 bundle."""
+    """`unexported(name)` with its bundle: float32, "values" with 8-bit weights."""
     made = unexported(name)
     made.folder = Path(_folder.name) / name
+    weights = {"quantize": "int8", "metric": first_probability, "bound": 0.01} if name == "values" else {}
     made.manifest = export.write_bundle(
-        made.model, made.folder, made.length, made.inputs, made.tokenizers, made.labels, quality={"accuracy": 0.5}
+        made.model,
+        made.folder,
+        made.length,
+        made.inputs,
+        made.tokenizers,
+        made.labels,
+        quality={"accuracy": 0.5},
+        **weights,
     )
     return made
+
+
+def first_probability(outputs):
+    """A metric."""
+    return float(outputs["probabilities"][:, 0].mean())

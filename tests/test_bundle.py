@@ -8,33 +8,14 @@ import subprocess
 import sys
 
 import keras
-import numpy as np
 import pytest
 from exported import CHARACTERS, LABELS, LENGTH, V, family, unexported
+from seqkeras.export import bundle
 
 from seqkeras import export, pipelines
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """A classifier of real values with 8-bit weights, and its bundle."""
-    made = unexported("values")
-    made.folder = tmp_path_factory.mktemp("bundles") / "values"
-    probability = lambda outputs: float(outputs["probabilities"][:, 0].mean())  # noqa: E731
-    made.manifest = export.write_bundle(
-        made.model,
-        made.folder,
-        LENGTH,
-        made.inputs,
-        labels=made.labels,
-        quantize="int8",
-        metric=probability,
-        bound=0.01,
-    )
-    return made
-
-
-@pytest.mark.parametrize("name", ["classify", "generate", "attention", "transformer"])
+@pytest.mark.parametrize("name", ["classify", "generate", "attention", "transformer", "values"])
 def test_the_manifest_describes_each_file(name):
     folder, manifest = family(name).folder, family(name).manifest
     assert json.loads((folder / "manifest.json").read_bytes()) == json.loads(json.dumps(manifest))
@@ -58,20 +39,19 @@ def test_only_what_is_read_gets_end_behind_it():
 
 def test_normalisation_is_what_is_done_to_text_before_the_tokenizer(tmp_path):
     words = pipelines.Words.train(["a b c"], lower=True, punctuation="drop")
-    made = unexported("classify")
-    manifest = export.write_bundle(made.model, tmp_path / "b", 4, {"ids": np.full((1, 3), 4)}, {"text": words}, LABELS)
-    assert manifest["tokenizers"]["text"]["normalisation"] == {"lower": True, "punctuation": "drop"}
+    described = bundle._save({"text": words}, tmp_path)
+    assert described["text"]["normalisation"] == {"lower": True, "punctuation": "drop"}
 
 
-def test_eight_bit_weights_report_the_metric_and_the_bound(small):
-    compared = small.manifest["parity"]
-    assert small.manifest["weights"] == "int8" and compared["bound"] == 0.01
+def test_eight_bit_weights_report_the_metric_and_the_bound():
+    compared = family("values").manifest["parity"]
+    assert family("values").manifest["weights"] == "int8" and compared["bound"] == 0.01
     for run in ("saved_model", "interpreter", "compiled"):
         assert abs(compared[run]["metric"] - compared["keras"]) <= 0.01
 
 
-def test_a_comparison_that_fails_leaves_the_older_bundle_alone(small, tmp_path):
-    folder = tmp_path / "bundle"
+def test_a_comparison_that_fails_leaves_the_older_bundle_alone(tmp_path):
+    small, folder = family("values"), tmp_path / "bundle"
     shutil.copytree(small.folder, folder)
     before = (folder / "manifest.json").read_bytes()
     apart = iter(range(9))
@@ -89,8 +69,8 @@ def test_a_comparison_that_fails_leaves_the_older_bundle_alone(small, tmp_path):
     assert (folder / "manifest.json").read_bytes() == before and os.listdir(tmp_path) == ["bundle"]
 
 
-def test_an_older_bundle_is_replaced_and_anything_else_is_not(small, tmp_path):
-    foreign = tmp_path / "thesis"
+def test_an_older_bundle_is_replaced_and_anything_else_is_not(tmp_path):
+    small, foreign = family("values"), tmp_path / "thesis"
     foreign.mkdir()
     (foreign / "chapter").write_text("years of work")
     with pytest.raises(ValueError, match="Expected a new folder or a bundle to replace"):
@@ -116,11 +96,12 @@ def test_what_the_task_needs_is_asked_for_before_any_work(tmp_path, name, change
     assert os.listdir(tmp_path) == []
 
 
-def test_labels_must_be_as_many_as_classes(tmp_path):
-    made = unexported("classify")
+def test_names_and_tokenizers_must_fit_the_model():
+    classes, tokens = family("classify").manifest["signatures"], family("attention").manifest["signatures"]
     with pytest.raises(ValueError, match="a name for each of 3 classes. Received: 2 labels"):
-        export.write_bundle(made.model, tmp_path / "bundle", 4, made.inputs, made.tokenizers, ["one", "two"])
-    assert os.listdir(tmp_path) == []
+        bundle._check_widths(classes, {"text": CHARACTERS}, ["one", "two"])
+    with pytest.raises(ValueError, match=f"the model's {V} ids. Received: vocab_size=260"):
+        bundle._check_widths(tokens, {"source": CHARACTERS, "target": pipelines.Bytes()}, None)
 
 
 @pytest.mark.parametrize("name", ["classify", "attention"])
@@ -133,14 +114,14 @@ def test_the_python_snippet_runs_as_pasted(name):
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node, which reads JavaScript, is not installed")
-def test_the_javascript_snippet_is_javascript(tmp_path, small):
-    shutil.copy(small.folder / "snippets" / "model.js", tmp_path / "model.mjs")
+def test_the_javascript_snippet_is_javascript(tmp_path):
+    shutil.copy(family("values").folder / "snippets" / "model.js", tmp_path / "model.mjs")
     done = subprocess.run(["node", "--check", tmp_path / "model.mjs"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
 
-def test_snippets_name_signature_inputs_and_shapes(small):
-    texts = {path.suffix: path.read_text() for path in (small.folder / "snippets").iterdir()}
+def test_snippets_name_signature_inputs_and_shapes():
+    texts = {path.suffix: path.read_text() for path in (family("values").folder / "snippets").iterdir()}
     assert set(texts) == {".kt", ".swift", ".js", ".py"}
     assert all(word in text for text in texts.values() for word in ("classify", "values", "length", "probabilities"))
     assert "[1, 16, 5]" in texts[".js"] and 'createInputBuffer("values", "classify")' in texts[".kt"]

@@ -42,6 +42,18 @@ def test_a_label_goes_in_and_text_comes_out(runtime):
     assert [generate(label) for label in LABELS] == written
 
 
+@RUNTIMES
+def test_real_values_go_in_and_labels_come_out(runtime):
+    made = family("values")
+    classify, values = load_bundle(made.folder, runtime), made.inputs["values"][0, :9]
+    expected = made.model.classify({"values": values[None], "length": np.array([9])})["probabilities"][0]
+    got = classify(values)
+    assert np.allclose([got[label] for label in LABELS], expected, atol=0.01)
+    for wrong in (values[0], values[:, :4], values[:0], np.zeros((LENGTH + 1, 5))):
+        with pytest.raises(ValueError, match=r"Expected values \[T, 5\], T from 1 to 16"):
+            classify(wrong)
+
+
 def test_what_cannot_be_read_is_a_clear_error():
     classify, translate = load_bundle(family("classify").folder), load_bundle(family("attention").folder)
     with pytest.raises(ValueError, match="at least one token. Received: text=''"):

@@ -37,7 +37,7 @@ def test_any_batch_and_length_gives_the_models_own_answers(name, tmp_path):
 
 
 def test_encode_and_step_are_there_too(tmp_path):
-    made = unexported("transformer")
+    made = unexported("attention")
     to_saved_model(made.model, tmp_path / "model")
     signatures = tf.saved_model.load(str(tmp_path / "model")).signatures
     source = tf.constant(made.inputs["source"][:2])
