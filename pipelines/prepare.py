@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
@@ -82,7 +83,7 @@ def prepare(
         "max_length": max_length,
     }
     for name, value in counts.items():
-        if value is not None and (not isinstance(value, int) or value < 1):
+        if value is not None and (not isinstance(value, Integral) or value < 1):
             raise ValueError(f"Expected a positive whole number. Received: {name}={value!r}")
     data = Data(tokenizers=tokenizers or {}, labels=labels)
     columns = {}

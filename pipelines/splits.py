@@ -46,7 +46,7 @@ def checked(data, columns, split):
     if isinstance(data, Records):
         rows, places, skipped = data.rows, data.places, data.skipped
     else:
-        rows = [row if isinstance(row, (tuple, list)) else (row,) for row in data]
+        rows = [row if isinstance(row, (tuple, list, np.ndarray)) else (row,) for row in data]
         places, skipped = [f"{split} record {number}" for number in range(1, len(rows) + 1)], Counter()
     if not len(rows):
         raise ValueError(f"Expected records for {split}. Received: none")

@@ -232,7 +232,7 @@ class SentencePiece(Tokenizer):
 def train_tokenizer(name, texts, vocab_size=None, **options):
     """A tokenizer by name: "characters", "bytes", "words", "unigram" or "bpe"; `options` are those of its `train`."""
     kinds = {"characters": Characters, "bytes": Bytes, "words": Words}
-    if name in kinds:
+    if isinstance(name, str) and name in kinds:
         return kinds[name].train(texts, vocab_size, **options)
     if name in ("unigram", "bpe"):
         return SentencePiece.train(texts, vocab_size or 8000, model=name)

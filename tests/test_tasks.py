@@ -230,6 +230,12 @@ def test_labels_that_are_numbers_become_their_names():
     assert data.labels.names == ["0", "1", "True"]
 
 
+def test_records_may_be_an_array_or_a_generator():
+    for rows in (np.array(CATS), (row for row in CATS)):
+        data = pipelines.classification(rows, batch_size=np.int64(2))
+        assert data.records["train"].rows == CATS and data.steps == {"train": 3}
+
+
 def test_blanks_around_a_label_are_no_part_of_it():
     assert pipelines.classification([("a", "+ "), ("b", " -"), ("c", "+")]).labels.names == ["+", "-"]
 
@@ -286,6 +292,10 @@ REFUSED = {
         "trained tokenizer",
     ),
     "no labels and no training": (lambda: pipelines.classification(test=CATS, tokenizer=Bytes()), "Expected Labels"),
+    "a tokenizer a role where there is one": (
+        lambda: pipelines.classification(CATS, tokenizer={"text": "words"}),
+        "tokenizer={'text': 'words'}",
+    ),
     "an unknown tokenizer": (lambda: pipelines.classification(CATS, tokenizer="letters"), "tokenizer='letters'"),
     "a tokenizer for one side": (lambda: pipelines.translation(PAIRS, tokenizer={"source": "words"}), "tokenizer=None"),
     "no full batch": (lambda: pipelines.classification(CATS, batch_size=9, fixed_shapes=True), "5 records, 9 a batch"),
