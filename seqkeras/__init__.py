@@ -13,8 +13,11 @@ if started[:1] != ["seqkeras"] and started != ["-m", "seqkeras"]:
         cells_lstm,
         cells_regularized,
         decoders,
+        diagnosis,
         distribution,
         encoders,
+        forecasting,
+        incremental,
         language,
         losses,
         masks,
@@ -28,6 +31,9 @@ if started[:1] != ["seqkeras"] and started != ["-m", "seqkeras"]:
         tokens,
         transformer,
     )
+    from seqkeras.diagnosis import Diagnosis
+    from seqkeras.forecasting import Forecaster
+    from seqkeras.incremental import incremental_gradient_descent
     from seqkeras.language import LanguageModel, Truncated
     from seqkeras.losses import BinaryCrossEntropy, CrossEntropy, QuantileLoss
     from seqkeras.metrics import ExactMatch, Perplexity, TokenAccuracy

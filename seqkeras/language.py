@@ -18,7 +18,7 @@ NEVER = -3e4  # a logit whose probability is 0, finite in float16
 class RecurrentPredictor(RecurrentStack):
     """Embedding, recurrent layers, output layer; the state is the layers', zeros at first. Arguments: `LanguageModel`.
 
-    Call arguments: ids [B, T]; state as of `start`, or None. Returns: (logits [B, T, V], state).
+    Call arguments: ids [B, T]. Returns: logits [B, T, V].
     """
 
     def __init__(
@@ -39,9 +39,12 @@ class RecurrentPredictor(RecurrentStack):
     def build(self, ids_shape):
         self.build_stack(0, 0, self.units)
 
-    def call(self, ids, state=None, training=False):
+    def call(self, ids, training=False):
+        return self.follow(ids, self.start(ops.shape(ids)[0]), training)[0]
+
+    def follow(self, ids, state, training=False):
+        """All steps from `state`: ids [B, T] -> (logits [B, T, V], state)."""
         x, new = self.embedding(ids), ()
-        state = self.start(ops.shape(ids)[0]) if state is None else state
         for recurrence, layer_state in zip(self.recurrences, self.by_layer(state), strict=True):
             dropped = self.drop(x, training=training)
             x, layer_state = recurrence(dropped, initial_state=layer_state, training=training)
@@ -62,7 +65,7 @@ class TransformerPredictor(Masked):
 
     The state: keys and values [B, H, max_length, D/H] of each block at the positions so far.
 
-    Call arguments: ids [B, T]. Returns: (logits [B, T, V], None).
+    Call arguments: ids [B, T]. Returns: logits [B, T, V].
     """
 
     def __init__(
@@ -100,7 +103,7 @@ class TransformerPredictor(Masked):
         causal = masks.causal(ops.shape(ids)[1])
         for block in self.blocks:
             x, _ = block(x, causal, training=training)
-        return self.logits(self.top(x)), None
+        return self.logits(self.top(x))
 
     def start(self, batch):
         shape = (batch, self.num_heads, self.max_length, self.units // self.num_heads)
@@ -178,7 +181,7 @@ class LanguageModel(keras.Model):
         self.built = True
 
     def call(self, ids, training=False):
-        return self.predictor(ids, training=training)[0]
+        return self.predictor(ids, training=training)
 
     def start(self, inputs):
         """`{"prompt": ids [B, P]}`, PAD behind the shorter ones -> state: prompt, position, the predictor's."""
@@ -234,7 +237,7 @@ class Truncated(keras.Model):
             raise ValueError(f"Expected {self.batch_size} rows in every batch. Received: ids of shape {ids.shape}")
         goes_on = ids[:, :1] != START
         state = tuple(ops.where(goes_on, ops.convert_to_tensor(v), 0) for v in self.carried)
-        logits, state = self.model.predictor(ids, state=state, training=training)
+        logits, state = self.model.predictor.follow(ids, state, training)
         for variable, value in zip(self.carried, state, strict=True):
             variable.assign(ops.stop_gradient(value))
         return logits
