@@ -1,0 +1,37 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from keras import ops
+
+from seqkeras import masks
+
+shapes = st.tuples(st.integers(1, 5), st.integers(1, 7))
+
+
+@settings(max_examples=25, deadline=None)
+@given(arrays("int32", shapes, elements=st.integers(0, 3)))
+def test_padding_is_where_the_id_is_zero(ids):
+    np.testing.assert_array_equal(masks.padding(ops.convert_to_tensor(ids)), ids != 0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 7), min_size=1, max_size=5), st.integers(1, 7))
+def test_lengths_are_true_before_the_length(length, longest):
+    expected = [[t < n for t in range(longest)] for n in length]
+    np.testing.assert_array_equal(masks.lengths(np.array(length), longest), expected)
+
+
+def test_causal_lets_each_row_see_itself_and_what_came_before():
+    np.testing.assert_array_equal(masks.causal(5), np.tril(np.ones((1, 5, 5), bool)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(arrays(bool, shapes))
+def test_last_is_one_past_the_last_real_position_holes_or_not(mask):
+    expected = [max((t + 1 for t in range(len(row)) if row[t]), default=0) for row in mask]
+    np.testing.assert_array_equal(masks.last(ops.convert_to_tensor(mask)), expected)
+
+
+def test_last_of_no_positions_at_all_is_zero():
+    np.testing.assert_array_equal(masks.last(ops.zeros((3, 0), dtype="bool")), [0, 0, 0])

@@ -1,0 +1,151 @@
+"""One loop over time, four times: the same values and the same gradients, for every cell."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqkeras import cells, recurrence
+from seqkeras.recurrence import Recurrence, in_place, kernel, looping, scan, unrolled
+
+B, T, D, H = 4, 6, 3, 4
+MASKS = {
+    "none": None,
+    "padding": np.arange(T) < np.array([[6], [3], [1], [0]]),
+    "holes": np.array([[1, 0, 1, 1, 0, 1], [0, 0, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0]], bool),
+}
+CELLS = ["simplernn", "gru", "lstm", "resetbeforegru", "layernormlstm", "mut1"]
+
+
+def make(cell, reverse=False, dtype="float32"):
+    layer = Recurrence(cells.names()[cell](H, dtype=dtype), reverse, dtype=dtype)
+    layer.build((None, None, D))
+    for v in layer.trainable_variables:  # no weight at zero, where a lost gradient would go unseen
+        v.assign(v + 0.3 * keras.random.normal(v.shape, dtype=v.dtype))
+    return layer
+
+
+def draw(layer, dtype="float32"):
+    states = [np.random.normal(size=(B, H)).astype(dtype) for _ in range(layer.cell.num_states)]
+    return np.random.normal(size=(B, T, D)).astype(dtype), *states
+
+
+def run(layer, loop, mask, x, *state):
+    with looping(loop):
+        return layer(x, mask=mask, initial_state=tuple(state))
+
+
+def score(layer, loop, mask, x, *state):
+    """A number that every output and every final state has a part in."""
+    outputs, final = run(layer, loop, mask, x, *state)
+    parts = [outputs, *final]
+    weights = [tf.reshape(tf.cos(tf.range(tf.size(p), dtype=tf.float32)), p.shape) for p in parts]
+    return sum(tf.reduce_sum(p * tf.cast(w, p.dtype)) for p, w in zip(parts, weights, strict=True))
+
+
+def gradients(layer, loop, mask, *given):
+    given = [tf.convert_to_tensor(x) for x in given]
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        result = score(layer, loop, mask, *given)
+    return tape.gradient(result, given + [v.value for v in layer.trainable_variables])
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_four_loops_agree(cell, reverse, mask, seed):
+    layer, mask = make(cell, reverse), MASKS[mask]
+    given = draw(layer)
+    outputs, state = run(layer, unrolled, mask, *given)
+    for loop in (scan, kernel, in_place):
+        received, final = run(layer, loop, mask, *given)
+        np.testing.assert_allclose(received, outputs, atol=1e-5, err_msg=loop.__name__)
+        for a, b in zip(final, state, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5, err_msg=loop.__name__)
+    expected = gradients(layer, unrolled, mask, *given)
+    for a, b in zip(gradients(layer, kernel, mask, *given), expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_the_loops_agree_in_graphs_compiled_or_not(jit, seed):
+    layer, mask = make("lstm", reverse=True), MASKS["holes"]
+    given = draw(layer)
+    expected = gradients(layer, unrolled, mask, *given)
+    for loop in (kernel,) if jit else (kernel, scan):  # TensorFlow cannot differentiate Keras's scan under XLA
+        graph = tf.function(lambda *xs, loop=loop: gradients(layer, loop, mask, *xs), jit_compile=jit)
+        for a, b in zip(graph(*map(tf.constant, given)), expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-4, err_msg=loop.__name__)
+
+
+def test_a_length_unknown_until_run_time(seed):
+    layer = make("gru")
+    x = draw(layer)[0]
+    for loop in (kernel, in_place):
+        signature = [tf.TensorSpec((None, None, D)), tf.TensorSpec((None, None), tf.bool)]
+        with looping(loop):
+            graph = tf.function(lambda x, m: layer(x, mask=m), input_signature=signature)
+            outputs, (state,) = graph(x, MASKS["padding"])
+        expected, (final,) = run(layer, unrolled, MASKS["padding"], x, np.zeros((B, H), "float32"))
+        np.testing.assert_allclose(outputs, expected, atol=1e-5)
+        np.testing.assert_allclose(state, final, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "simplernn"])
+def test_the_gradient_is_the_slope(cell, seed):
+    """Along a random direction through inputs, initial state and weights at once, in double precision."""
+    layer = make(cell, dtype="float64")
+    given, weights = draw(layer, "float64"), [v.numpy() for v in layer.trainable_variables]
+    point = [*given, *weights]
+    direction = [np.random.normal(size=p.shape) for p in point]
+
+    def at(step):
+        moved = [p + step * d for p, d in zip(point, direction, strict=True)]
+        for v, w in zip(layer.trainable_variables, moved[len(given) :], strict=True):
+            v.assign(w)
+        return float(score(layer, kernel, MASKS["holes"], *moved[: len(given)]))
+
+    slope = (at(1e-5) - at(-1e-5)) / 2e-5
+    at(0.0)
+    received = gradients(layer, kernel, MASKS["holes"], *given)
+    np.testing.assert_allclose(sum(np.sum(g * d) for g, d in zip(received, direction, strict=True)), slope, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loop", [scan, kernel, in_place, unrolled])
+def test_what_is_masked_is_not_looked_at(loop, seed):
+    layer, mask = make("lstm"), MASKS["holes"]
+    x, *state = draw(layer)
+    outputs, final = run(layer, loop, mask, x, *state)
+    other, other_final = run(layer, loop, mask, np.where(mask[..., None], x, 1e6).astype("float32"), *state)
+    np.testing.assert_array_equal(outputs, other)
+    np.testing.assert_array_equal(final, other_final)
+    assert not np.any(outputs[~mask])
+    np.testing.assert_array_equal([s[3] for s in final], [s[3] for s in state])  # the row that is all mask
+
+
+def test_reverse_is_the_sequence_turned_round(seed):
+    forward, backward = make("gru"), make("gru", reverse=True)
+    backward.set_weights(forward.get_weights())
+    x = draw(forward)[0]
+    outputs, state = backward(x)
+    turned, final = forward(x[:, ::-1])
+    np.testing.assert_allclose(outputs, turned[:, ::-1], atol=1e-6)
+    np.testing.assert_allclose(state, final, atol=1e-6)
+
+
+@pytest.mark.parametrize("loop", [kernel, in_place])
+def test_no_time_at_all_leaves_the_state(loop, seed):
+    layer = make("lstm")
+    _, *state = draw(layer)
+    outputs, final = run(layer, loop, None, np.zeros((B, 0, D), "float32"), *state)
+    assert outputs.shape == (B, 0, H)
+    np.testing.assert_array_equal(final, state)
+
+
+def test_the_loop_is_chosen_for_a_while_only():
+    before = recurrence._loop.get()
+    with pytest.raises(RuntimeError), looping(scan):
+        assert recurrence._loop.get() is scan
+        raise RuntimeError
+    assert recurrence._loop.get() is before
