@@ -1,87 +1,118 @@
-import keras
+"""The classifier's baselines against a few lines of NumPy, its activation map, and noise in the recurrence."""
+
 import numpy as np
 import pytest
-import tensorflow as tf
 
+import seqkeras
 from seqkeras import encoders
-from seqkeras.encoders import RecurrentEncoder, TransformerEncoder
 
-B, S, D = 3, 5, 8
-MASK = np.arange(S) < np.array([[5], [2], [0]])
+B, S, D, W = 3, 7, 4, 5
 
 
-def draw(*shape):
-    return np.random.normal(size=shape).astype("float32")
+@pytest.fixture
+def sequences(seed):
+    """(values [B, S, D], mask [B, S]) with one row full and one row without a real position."""
+    rng = np.random.default_rng(seed)
+    mask = np.arange(S) < np.array([S, 4, 0])[:, None]
+    return rng.normal(size=(B, S, D)).astype("float32"), mask
 
 
-def kinds():
-    return [
-        RecurrentEncoder(4, num_layers=2, cell="lstm", bidirectional=True, residual=True),
-        RecurrentEncoder(4, cell="gru"),
-        TransformerEncoder(D, num_layers=2, num_heads=2),
-        TransformerEncoder(D, num_layers=1, num_heads=2, norm="post"),
-    ]
+def weights_of(layer, *shape):
+    """`layer` built, its biases off zero."""
+    layer.build(shape)
+    rng = np.random.default_rng(5)
+    layer.set_weights([w + rng.normal(scale=0.3, size=w.shape) for w in layer.get_weights()])
+    return layer.get_weights()
 
 
-@pytest.mark.parametrize("which", range(4))
-def test_padding_is_never_seen_and_leaves_zeros(which, seed):
-    encoder, x = kinds()[which], draw(B, S, D)
-    memory, summary = encoder(x, mask=MASK)
-    assert memory.shape == (B, S, encoder.width) and summary.shape == (B, encoder.width)
-    other, other_summary = encoder(np.where(MASK[..., None], x, 9.0).astype("float32"), mask=MASK)
-    np.testing.assert_allclose(memory, other, atol=1e-6)
-    np.testing.assert_allclose(summary, other_summary, atol=1e-6)
-    assert not np.any(memory[~MASK])
-    short, short_summary = encoder(x[1:2, :2], mask=MASK[1:2, :2])
-    np.testing.assert_allclose(memory[1:2, :2], short, atol=1e-5)
-    np.testing.assert_allclose(summary[1:2], short_summary, atol=1e-5)
+@pytest.mark.parametrize("window", [2, 3, 5])
+def test_convolution_is_a_sum_over_the_window_and_its_summary_the_maximum(sequences, window):
+    x, mask = sequences
+    layer = encoders.ConvolutionEncoder(W, num_layers=2, window=window)
+    kernels = weights_of(layer, None, None, D)
+    h = x
+    for kernel, bias in zip(kernels[::2], kernels[1::2], strict=True):
+        left = (window - 1) // 2
+        padded = np.pad(np.where(mask[..., None], h, 0), ((0, 0), (left, window - 1 - left), (0, 0)))
+        z = [np.einsum("bkd,kdw->bw", padded[:, t : t + window], kernel) + bias for t in range(S)]
+        h = np.where(mask[..., None], np.maximum(np.stack(z, 1), 0), 0)
+    memory, summary = layer(x, mask=mask)
+    np.testing.assert_allclose(memory, h, atol=1e-5)
+    np.testing.assert_allclose(summary[:2], [h[0].max(0), h[1, :4].max(0)], atol=1e-5)
+    np.testing.assert_array_equal(summary[2], np.zeros(W))
 
 
-@pytest.mark.parametrize("which", range(4))
-def test_a_row_without_a_token_has_finite_results_and_gradients(which, seed):
-    encoder, x = kinds()[which], tf.constant(draw(B, S, D))
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        memory, summary = encoder(x, mask=MASK)
-        poolings = [encoders.mean(memory, MASK), encoders.maximum(memory, MASK), summary]
-        total = sum(tf.reduce_sum(p**2) for p in poolings)
-    assert all(np.all(np.isfinite(p)) for p in poolings)
-    assert all(not np.any(p[2]) for p in poolings)
-    for g in tape.gradient(total, [x, *[v.value for v in encoder.trainable_variables]]):
-        assert np.all(np.isfinite(tf.convert_to_tensor(g)))
+@pytest.mark.parametrize("window", [3, 9])
+def test_a_window_has_weights_for_each_position_and_sees_nothing_behind(sequences, window):
+    x, mask = sequences
+    layer = encoders.WindowEncoder(W, window=window)
+    kernel, bias = weights_of(layer, None, None, D)
+    seen = min(window, S)
+    z = np.einsum("btd,tdw->btw", np.where(mask[..., None], x, 0)[:, :seen], kernel[:seen])
+    memory, summary = layer(x, mask=mask)
+    np.testing.assert_allclose(summary, np.tanh(z.sum(1) + bias), atol=1e-5)
+    np.testing.assert_allclose(memory[:, :seen], np.where(mask[:, :seen, None], np.tanh(z + bias), 0), atol=1e-5)
+    changed = x.copy()
+    changed[:, seen:] += 1
+    np.testing.assert_array_equal(layer(changed, mask=mask)[1], summary)
 
 
-@pytest.mark.parametrize("which", range(4))
-def test_a_batch_without_any_position_has_finite_results(which):
-    encoder = kinds()[which]
-    memory, summary = encoder(np.zeros((B, 0, D), "float32"), mask=np.zeros((B, 0), bool))
-    assert memory.shape == (B, 0, encoder.width)
-    for pooled in (summary, encoders.mean(memory, np.zeros((B, 0), bool))):
-        np.testing.assert_array_equal(pooled, np.zeros((B, encoder.width)))
+def test_a_bag_forgets_the_order(sequences):
+    x, mask = sequences
+    layer = encoders.BagEncoder(W)
+    kernel, bias = weights_of(layer, None, None, D)
+    memory, summary = layer(x, mask=mask)
+    np.testing.assert_allclose(memory[0], np.tanh(x[0] @ kernel + bias), atol=1e-5)
+    np.testing.assert_allclose(summary[1], np.tanh(x[1, :4] @ kernel + bias).mean(0), atol=1e-5)
+    shuffled = x[:, np.random.default_rng(1).permutation(4)]
+    np.testing.assert_allclose(layer(shuffled, mask=mask[:, :4])[1][1], summary[1], atol=1e-6)
+    np.testing.assert_array_equal(summary[2], np.zeros(W))
 
 
-def test_layers_are_stacked_two_directions_side_by_side_with_residuals(seed):
-    encoder, x = RecurrentEncoder(4, num_layers=2, cell="gru", bidirectional=True, residual=True), draw(B, S, D)
-    memory, summary = encoder(x, mask=MASK)
-
-    (a, b), (c, d) = encoder.recurrences
-    (below, _), (below_back, _) = a(x, mask=MASK), b(x, mask=MASK)
-    middle = np.concatenate([below, below_back], -1)
-    (above, state), (above_back, state_back) = c(middle, mask=MASK), d(middle, mask=MASK)
-    assert (a.reverse, b.reverse, c.reverse, d.reverse) == (False, True, False, True)
-    np.testing.assert_allclose(memory, middle + np.concatenate([above, above_back], -1), atol=1e-6)
-    np.testing.assert_allclose(summary, np.concatenate([state[0], state_back[0]], -1), atol=1e-6)
+@pytest.mark.parametrize("kind", ["recurrent", "transformer", "convolution", "window", "bag"])
+@pytest.mark.parametrize("pooling", ["last", "max", "mean"])
+def test_padding_changes_nothing(kind, pooling, seed):
+    model = seqkeras.SequenceClassifier(9, 3, 8, encoder=kind, pooling=pooling, window=3)
+    ids = np.random.default_rng(seed).integers(4, 9, (2, 5))
+    padded = np.pad(ids, ((0, 0), (0, 3)))
+    np.testing.assert_allclose(model(padded), model(ids), atol=1e-5)
+    np.testing.assert_allclose(model.classify({"ids": padded})["probabilities"].numpy().sum(1), 1, atol=1e-5)
 
 
-def test_the_summary_of_a_transformer_is_the_mean_over_real_positions(seed):
-    encoder = TransformerEncoder(D, num_layers=1, num_heads=2)
-    memory, summary = encoder(draw(B, S, D), mask=MASK)
-    np.testing.assert_allclose(summary[1], np.mean(memory[1, :2], axis=0), atol=1e-6)
-    memory, summary = encoder(draw(B, S, D))
-    np.testing.assert_allclose(summary, np.mean(memory, axis=1), atol=1e-6)
+@pytest.mark.parametrize("kind", ["recurrent", "transformer", "convolution", "window", "bag"])
+def test_the_logits_are_the_mean_of_the_activation_map(kind, seed):
+    model = seqkeras.SequenceClassifier(9, 3, 8, encoder=kind, pooling="mean", window=3)
+    ids = np.random.default_rng(seed).integers(4, 9, (2, 6))
+    ids[1, 4:] = 0
+    activation = model.activation_map(ids).numpy()
+    means = np.stack([activation[0].mean(0), activation[1, :4].mean(0)])
+    np.testing.assert_allclose(model(ids), means + model.logits.bias.numpy(), atol=1e-5)
+    with pytest.raises(ValueError, match="Expected a model with pooling='mean'. Received: pooling='max'"):
+        seqkeras.SequenceClassifier(9, 3, 8).activation_map(ids)
 
 
-def test_poolings_in_numpy(seed):
-    memory = keras.ops.convert_to_tensor(draw(B, S, D))
-    np.testing.assert_allclose(encoders.maximum(memory, MASK)[1], np.max(memory[1, :2], axis=0))
-    np.testing.assert_allclose(encoders.mean(memory, MASK)[1], np.mean(memory[1, :2], axis=0), rtol=1e-5)
+def test_encoders_that_cannot_be_are_refused():
+    for wrong, message in (
+        ({"encoder": "mlp"}, "encoder to be one of recurrent, transformer, convolution, window, bag.* encoder='mlp'"),
+        ({"encoder": "bag", "num_layers": 2}, "one layer with encoder='bag'. Received: num_layers=2"),
+        ({"encoder": "transformer", "embedding_units": 4}, "vocab_size, and no embedding_units, with encoder='transformer'"),
+        ({"encoder": "convolution", "window": 0}, "window to be a positive integer. Received: window=0"),
+        ({"zoneout": 1.0}, "zoneout to be a number"),
+        ({"recurrent_dropout": -1}, "recurrent_dropout to be a number"),
+    ):
+        with pytest.raises(ValueError, match=f"Expected {message}"):
+            seqkeras.SequenceClassifier(9, 3, 8, **wrong)
+
+
+@pytest.mark.parametrize(
+    "noise", [{"recurrent_dropout": 0.5}, {"zoneout": 0.5}, {"recurrent_dropout": 0.3, "zoneout": 0.3}]
+)
+def test_noise_is_drawn_in_training_only(noise, seed):
+    ids = np.random.default_rng(seed).integers(4, 9, (4, 6))
+    inputs = {"source": ids, "target": ids}
+    classifier = seqkeras.SequenceClassifier(9, 3, 8, cell="lstm", **noise)
+    decoder = seqkeras.AttentionSeq2Seq(9, units=8, **noise)
+    for model, x in ((classifier, ids), (decoder, inputs)):
+        np.testing.assert_array_equal(model(x), model(x))
+        assert np.abs(model(x, training=True) - model(x)).max() > 1e-4
+        assert np.abs(model(x, training=True) - model(x, training=True)).max() > 1e-4
