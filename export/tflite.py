@@ -49,7 +49,7 @@ def to_tflite(model, path, length, quantize=None):
 
 def trace(model, folder, length):
     """Writes the SavedModel the converter reads: each signature at batch 1, the weights as constants."""
-    values = [(v, keras.ops.convert_to_numpy(v)) for v in model.variables]
+    values = [(v, v.value.numpy()) for v in model.variables]
     functions, state = {}, {}
 
     def constant(name, function):
