@@ -26,6 +26,7 @@ class Data:
         labels: Labels, or None.
         records: dict of split -> Records that became examples, in the order of the file.
         steps: dict of split -> batches an epoch.
+        shapes: the shapes that batches are padded to, dicts of column -> length; the last holds every example.
         report: dict of split -> counts of records read, kept and skipped, share of padding, shared texts.
     """
 
@@ -36,6 +37,7 @@ class Data:
     labels: Labels | None = None
     records: dict = field(default_factory=dict, repr=False)
     steps: dict = field(default_factory=dict)
+    shapes: list = field(default_factory=list)
     report: dict = field(default_factory=dict)
 
 
@@ -100,6 +102,7 @@ def prepare(
     smallest = FEWEST_BATCHES * int(batch_size or max(1, tokens_per_batch // whole))
     shapes = batching.shapes(together, num_buckets, smallest)
     sizes = batching.batch_sizes(shapes, batch_size, tokens_per_batch)
+    data.shapes = shapes
     for split in splits:
         drop = fixed_shapes and split == "train"
         dataset = batching.examples(columns[split])

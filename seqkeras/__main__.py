@@ -1,5 +1,6 @@
 """The command line: from arguments to a command, and how it ended."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -15,23 +16,29 @@ def main(arguments=None):
         asked = usage.understood(arguments)
     except SystemExit as end:  # argparse has said why
         return end.code
-    if not asked.traceback:
-        silence()
-    try:
-        from seqkeras import commands  # TensorFlow: after the arguments have been understood
+    with contextlib.nullcontext() if asked.traceback else quiet():
+        try:
+            from seqkeras import commands  # TensorFlow: after the arguments have been understood
 
-        getattr(commands, asked.command)(asked)
-        sys.stdout.flush()
-        return 0
-    except KeyboardInterrupt:
-        return failed("stopped; what had been saved is kept")
-    except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
-    except Exception as error:
-        if asked.traceback:
-            traceback.print_exc()
-        return failed(" ".join(str(error).split()) or type(error).__name__)
+            getattr(commands, asked.command)(asked)
+            sys.stdout.flush()
+            return 0
+        except KeyboardInterrupt:
+            return failed("stopped; what had been saved is kept")
+        except BrokenPipeError:  # whoever read our output has gone, and nothing more can be said
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return 1
+        except Exception as error:
+            if asked.traceback:
+                traceback.print_exc()
+            return failed(one_line(error))
+
+
+def one_line(error):
+    """One line about an error; a file's name first."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def failed(message):
@@ -39,15 +46,22 @@ def failed(message):
     return 1
 
 
-def silence():
-    """Python keeps the error stream; TensorFlow's C++ code, which has no switch for all it says, loses it."""
+@contextlib.contextmanager
+def quiet():
+    """Our own lines keep the error stream; TensorFlow's and LiteRT's C++ code, which no switch silences, loses it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+    before, kept = sys.stderr, os.dup(2)
+    with open(os.devnull, "w") as nowhere, os.fdopen(os.dup(2), "w", buffering=1) as ours, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        os.dup2(nowhere.fileno(), 2)
+        sys.stderr = ours
+        try:
+            yield
+        finally:
+            sys.stderr = before
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 if __name__ == "__main__":

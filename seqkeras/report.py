@@ -12,9 +12,10 @@ from seqkeras.pipelines import files
 from seqkeras.tokens import PAD, START
 
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0; font-size: 0.9rem }
 td, th { border-bottom: 1px solid #ccc; padding: 0.4rem 0.6rem; text-align: left; vertical-align: top }
+td:not(:last-child) { white-space: nowrap }
 img { max-width: 100% } code { background: #f3f3f3; padding: 0.1rem 0.3rem; overflow-wrap: anywhere }
 """
 
@@ -63,7 +64,7 @@ def table(rows):
     lines = ["<table><tr>", *(f"<th>{title}</th>" for title in titles), "</tr>"]
     for row in rows:
         cells = (
-            f"{row['family']}: {row['model']}, {row['parameters']:,} parameters",
+            f"{row['family']}\n{row['model']}\n{row['parameters']:,} parameters",
             f"{row['seconds']:.0f} s",
             "\n".join(f"{name} {value:.4g}" for name, value in row["quality"].items())
             + f"\n{row['examples']:,} examples",

@@ -7,6 +7,7 @@ settings.json   what was asked for, and the versions it was asked of
 """
 
 import csv
+import inspect
 import io
 import os
 import shutil
@@ -25,6 +26,7 @@ SETTINGS = (
     *("tokenizer", "vocab_size", "max_length", "batch_size", "buckets"),
     *("model", "options", "epochs", "learning_rate", "label_smoothing", "patience", "seed", "strategy"),
 )
+FEW = 20  # batches an epoch; where there are more, those that are not full are left out, for XLA's sake
 PACKAGES = ("seqkeras", "tensorflow", "keras", "tensorflow-text", "sentencepiece", "babel", "numpy")
 
 
@@ -150,7 +152,8 @@ def compared(outputs, references):
 def prepare(records, settings, tokenizers=None, labels=None, **options):
     """The batches of a task: the `Data` of its function in `pipelines`, `records` a dict of split -> Records."""
     options |= {name: settings[name] for name in ("batch_size", "max_length", "seed")}
-    options |= {"num_buckets": settings["buckets"], "fixed_shapes": True}
+    few = len(records.get("train", ())) < FEW * settings["batch_size"]  # where every example of an epoch counts
+    options |= {"num_buckets": settings["buckets"], "fixed_shapes": not few}
     tokenizer = settings["tokenizer"]
     if settings["task"] == "translate":
         return pipelines.translation(
@@ -165,10 +168,10 @@ def build(settings, tokenizers, labels):
     """The untrained model of a run: its class, its options, and the sizes that follow from the data."""
     sizes = {"num_classes": len(labels)} if labels else {"target_vocab_size": tokenizers["target"].vocab_size}
     first = next(iter(tokenizers.values()))
-    options = dict(settings["options"])
-    if settings["model"] == "TransformerSeq2Seq":
-        options["max_length"] = settings["max_length"]
-    return getattr(models, settings["model"])(vocab_size=first.vocab_size, **sizes, **options)
+    model = getattr(models, settings["model"])
+    if "max_length" in inspect.signature(model).parameters:
+        sizes["max_length"] = settings["max_length"]
+    return model(vocab_size=first.vocab_size, **sizes, **settings["options"])
 
 
 def compile_for(task, model, settings, steps=None):
@@ -222,7 +225,11 @@ def train(settings, data, folder, callbacks=()):
     Returns: the `Run`.
     """
     folder = Path(folder)
-    settings = {**settings, "max_length": settings["max_length"] or longest(data), "versions": versions()}
+    settings = {
+        **settings,
+        "max_length": settings["max_length"] or max(data.shapes[-1].values()),
+        "versions": versions(),
+    }
     keras.utils.set_random_seed(settings["seed"])
     with distribution.strategy(settings["strategy"]).scope():
         model = build(settings, data.tokenizers, data.labels)
@@ -311,19 +318,6 @@ def remove(folder):
         if not (Path(folder) / "settings.json").exists():
             raise ValueError(f"Expected a run to replace. Received: {folder}, which holds something else")
         shutil.rmtree(folder)
-
-
-def longest(data):
-    """The greatest length of the batches: source or target, END counted."""
-    widths = {
-        array.shape[1]
-        for batches in (data.train, data.validation, data.test)
-        if batches is not None
-        for batch in batches
-        for array in keras.tree.flatten(batch[0])
-        if len(array.shape) == 2
-    }
-    return int(max(widths))
 
 
 def versions():
