@@ -196,7 +196,7 @@ class AttentionDecoder(RecurrentStack):
         return self.logits(self.drop(combined, training=training)), weights
 
     def start(self, memory, mask=None):
-        mask = ops.ones(ops.shape(memory)[:2], dtype="bool") if mask is None else mask
+        mask = masks.everywhere(memory) if mask is None else mask
         return (*self.initial_state(summary(memory, mask)), self.attention.keys(memory), memory, mask)
 
     def step(self, ids, state):
@@ -260,12 +260,13 @@ class TransformerDecoder(Masked):
     def call(self, ids, memory, mask=None, training=False):
         x = self.drop(self.embed(ids), training=training)
         causal = masks.causal(ops.shape(ids)[1])
+        mask = masks.everywhere(memory) if mask is None else mask
         for block in self.blocks:
             x, _ = block(x, causal, block.remember(memory), mask, training=training)
         return self.logits(self.top(x))
 
     def start(self, memory, mask=None):
-        mask = ops.ones(ops.shape(memory)[:2], dtype="bool") if mask is None else mask
+        mask = masks.everywhere(memory) if mask is None else mask
         cache = ops.zeros((ops.shape(memory)[0], self.num_heads, self.max_length, self.units // self.num_heads))
         position = ops.convert_to_tensor(0, "int32")
         state = (position, mask)

@@ -153,8 +153,11 @@ class ConvolutionEncoder(Masked):
             width = self.units
 
     def call(self, inputs, mask=None, training=False):
-        mask = everywhere(inputs) if mask is None else mask
+        mask = masks.everywhere(inputs) if mask is None else mask
         x = ops.where(mask[..., None], inputs, 0)
+        if inputs.shape[1] == 0:  # nothing to look at
+            x = ops.zeros((ops.shape(inputs)[0], 0, self.units), dtype=x.dtype)
+            return x, maximum(x, mask)
         for convolution in self.convolutions:
             x = ops.where(mask[..., None], convolution(self.drop(x, training=training)), 0)
         return x, maximum(x, mask)
@@ -190,7 +193,7 @@ class WindowEncoder(Masked):
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
 
     def call(self, inputs, mask=None, training=False):
-        mask = everywhere(inputs) if mask is None else mask
+        mask = masks.everywhere(inputs) if mask is None else mask
         x = self.drop(ops.where(mask[..., None], inputs, 0), training=training)
         x = ops.pad(x, ((0, 0), (0, self.window), (0, 0)))[:, : self.window]
         z = ops.transpose(ops.matmul(ops.transpose(x, (1, 0, 2)), self.kernel), (1, 0, 2))  # [B, window, W]
@@ -229,14 +232,9 @@ class BagEncoder(Masked):
         self.dense.build(input_shape)
 
     def call(self, inputs, mask=None, training=False):
-        mask = everywhere(inputs) if mask is None else mask
+        mask = masks.everywhere(inputs) if mask is None else mask
         memory = ops.where(mask[..., None], self.dense(self.drop(inputs, training=training)), 0)
         return memory, mean(memory, mask)
-
-
-def everywhere(inputs):
-    """The mask of inputs [B, S, D] that are all real: [B, S]."""
-    return ops.ones(ops.shape(inputs)[:2], dtype="bool")
 
 
 def mean(memory, mask):
@@ -247,5 +245,5 @@ def mean(memory, mask):
 
 def maximum(memory, mask):
     """Maximum over real positions: memory [B, S, W], mask [B, S] -> [B, W]; zeros for a row without any."""
-    highest = ops.max(ops.where(mask[..., None], memory, -3e4), axis=1)
+    highest = ops.max(ops.where(mask[..., None], memory, -3e4), axis=1, initial=-3e4)
     return ops.where(masks.last(mask)[:, None] > 0, highest, 0)

@@ -23,6 +23,11 @@ def lengths(length, max_length):
     return ops.arange(max_length, dtype="int32")[None] < ops.cast(length, "int32")[:, None]
 
 
+def everywhere(x):
+    """x [B, T, ...] -> bool [B, T], all real."""
+    return ops.ones(ops.shape(x)[:2], dtype="bool")
+
+
 def causal(length):
     """bool [1, T, T]: row t may look at columns 0..t."""
     steps = ops.arange(length, dtype="int32")
@@ -32,4 +37,4 @@ def causal(length):
 def last(mask):
     """mask [B, T] -> int32 [B]: one past each row's last real position, 0 for a row without any."""
     steps = ops.arange(1, ops.shape(mask)[1] + 1, dtype="int32")
-    return ops.max(ops.where(mask, steps[None], 0), axis=1)
+    return ops.max(ops.where(mask, steps[None], 0), axis=1, initial=0)

@@ -233,6 +233,8 @@ class Recurrence(Masked):
     def call(self, inputs, mask=None, initial_state=None, training=False):
         if initial_state is None:
             initial_state = self.cell.initial_state(ops.shape(inputs)[0])
+        if inputs.shape[1] == 0:  # nothing to run over
+            return ops.zeros((ops.shape(inputs)[0], 0, self.cell.units), dtype=inputs.dtype), tuple(initial_state)
         projected = ops.transpose(self.cell.project(inputs, training), (1, 0, 2))
         time_mask = None if mask is None else ops.transpose(mask)
         outputs, state = _loop.get()(self.cell, projected, time_mask, tuple(initial_state), self.reverse)

@@ -170,11 +170,9 @@ class DecoderBlock(Block):
     def remember(self, memory):
         return self.memory_attention.keys_values(memory)
 
-    def call(self, x, mask, memory, memory_mask=None, cache=None, position=0, training=False):
-        memory_mask = None if memory_mask is None else memory_mask[:, None]
-
+    def call(self, x, mask, memory, memory_mask, cache=None, position=0, training=False):
         def look_at_memory(x):
-            return self.memory_attention(x, *memory, memory_mask, training=training)
+            return self.memory_attention(x, *memory, memory_mask[:, None], training=training)
 
         x, cache = self.look_back(x, mask, cache, position, training)
         x = self.residual(self.norms[1], x, look_at_memory, training)
