@@ -61,7 +61,8 @@ def test_a_batch_without_any_position_has_finite_results(which):
     encoder = kinds()[which]
     memory, summary = encoder(np.zeros((B, 0, D), "float32"), mask=np.zeros((B, 0), bool))
     assert memory.shape == (B, 0, encoder.width)
-    for pooled in (summary, encoders.mean(memory, np.zeros((B, 0), bool))):
+    empty = np.zeros((B, 0), bool)
+    for pooled in (summary, encoders.mean(memory, empty), encoders.maximum(memory, empty)):
         np.testing.assert_array_equal(pooled, np.zeros((B, encoder.width)))
 
 
