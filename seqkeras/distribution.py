@@ -7,13 +7,12 @@ if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
 
-def mean(values, weights=None):
+def mean(values, weights):
     """sum(w * v) / sum(w) over the global batch, so that replicas holding different numbers of tokens add up right.
 
     Keras divides each replica's loss by the number of replicas and sums the gradients; the result here is scaled so
     that what comes out of that is the gradient of the mean over all replicas' tokens.
     """
-    weights = ops.ones_like(values) if weights is None else ops.cast(weights, values.dtype)
     total, replicas = _over_replicas(ops.sum(weights))
     return ops.sum(values * weights) * replicas / ops.maximum(total, 1e-7)
 

@@ -15,8 +15,16 @@ class MeanLoss(keras.losses.Loss):
     A token of weight 0 changes neither loss nor gradient. Under several replicas the mean is over the global batch.
     """
 
+    def __init__(self, reduction="sum_over_batch_size", **kwargs):
+        super().__init__(reduction=reduction, **kwargs)
+        if reduction != "sum_over_batch_size":
+            raise ValueError(
+                f"Expected no other reduction than the mean over tokens. Received: reduction={reduction!r}"
+            )
+
     def __call__(self, y_true, y_pred, sample_weight=None):
-        return distribution.mean(self.call(y_true, y_pred), sample_weight)
+        values = self.call(y_true, y_pred)
+        return distribution.mean(values, weight_of_each(values, sample_weight))
 
 
 @saveable
@@ -81,6 +89,16 @@ class QuantileLoss(MeanLoss):
         error = ops.cast(y_true, "float32")[..., None] - y
         q = ops.convert_to_tensor(self.quantiles, "float32")
         return ops.mean(ops.maximum(q * error, (q - 1) * error), axis=-1)
+
+
+def weight_of_each(values, weight):
+    """weight [B, T], or [B] for whole sequences, or None for all alike -> one for each of values [B, T]."""
+    if weight is None:
+        return ops.ones_like(values)
+    weight = ops.cast(weight, values.dtype)
+    while len(weight.shape) < len(values.shape):
+        weight = weight[..., None]
+    return ops.broadcast_to(weight, ops.shape(values))
 
 
 def cross_entropy(labels, logits, label_smoothing=0.0):

@@ -4,7 +4,7 @@ import keras
 import sacrebleu
 from keras import ops
 
-from seqkeras.losses import cross_entropy
+from seqkeras.losses import cross_entropy, weight_of_each
 from seqkeras.saving import saveable
 
 
@@ -27,10 +27,10 @@ class ExactMatch(keras.metrics.Mean):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        wrong = 1.0 - _hits(y_true, y_pred)
-        if sample_weight is not None:
-            wrong = wrong * ops.cast(ops.cast(sample_weight, "float32") > 0, "float32")
-        super().update_state(1.0 - ops.max(wrong, axis=-1))
+        hits = _hits(y_true, y_pred)
+        real = ops.cast(weight_of_each(hits, sample_weight) > 0, "float32")
+        # A row without a real token is no sequence.
+        super().update_state(1.0 - ops.max(real * (1.0 - hits), axis=-1), ops.max(real, axis=-1))
 
 
 @saveable
@@ -49,7 +49,7 @@ class Perplexity(keras.metrics.Mean):
 
 def _flat(values, weight):
     """One axis, because Keras's weighted mean does not take a length that is unknown until run time."""
-    return ops.reshape(values, (-1,)), None if weight is None else ops.reshape(weight, (-1,))
+    return ops.reshape(values, (-1,)), ops.reshape(weight_of_each(values, weight), (-1,))
 
 
 def _hits(y_true, y_pred):
