@@ -1,0 +1,122 @@
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqkeras import CrossEntropy, ExactMatch, Perplexity, TokenAccuracy, metrics
+
+B, T, V = 4, 5, 6
+
+
+def setting(seed):
+    """Batches of (next, logits, weight): rows with every real token right, rows with one wrong, an empty row."""
+    rng = np.random.default_rng(seed)
+    for _ in range(3):
+        labels = rng.integers(0, V, (B, T))
+        logits = rng.normal(size=(B, T, V)).astype("float32") + 5 * np.eye(V, dtype="float32")[labels]
+        for row in (1, 2):
+            logits[row, rng.integers(2), labels[row]] -= 20
+        weight = (np.arange(T) < np.array([[5], [3], [2], [0]])).astype("float32")
+        logits[0] += 20 * np.eye(V)[labels[0]]
+        yield labels, logits, weight
+
+
+def measured(metric, batches):
+    metric.reset_state()
+    for batch in batches:
+        metric.update_state(*batch)
+    return float(metric.result())
+
+
+def test_token_accuracy_exact_match_and_perplexity_in_numpy(seed):
+    batches = list(setting(seed))
+    labels, logits, weight = (np.concatenate(x) for x in zip(*batches, strict=True))
+    right = logits.argmax(-1) == labels
+    real = weight > 0
+    assert measured(TokenAccuracy(), batches) == pytest.approx(right[real].mean(), rel=1e-5)
+    rows = real.any(1)
+    assert measured(ExactMatch(), batches) == pytest.approx((right | ~real).all(1)[rows].mean(), rel=1e-5)
+    shifted = logits - logits.max(-1, keepdims=True)
+    nll = np.log(np.exp(shifted).sum(-1)) - np.take_along_axis(shifted, labels[..., None], -1)[..., 0]
+    assert measured(Perplexity(), batches) == pytest.approx(np.exp(nll[real].mean()), rel=1e-4)
+
+
+def test_without_a_weight_every_token_counts(seed):
+    labels, logits, _ = next(setting(seed))
+    right = logits.argmax(-1) == labels
+    assert measured(TokenAccuracy(), [(labels, logits)]) == pytest.approx(right.mean(), rel=1e-5)
+    assert measured(ExactMatch(), [(labels, logits)]) == pytest.approx(right.all(1).mean(), rel=1e-5)
+
+
+def test_a_row_of_padding_is_no_sequence(seed):
+    labels, logits, weight = next(setting(seed))
+    everywhere = [(labels, logits, weight), (labels, logits, 0 * weight)]
+    for metric in (TokenAccuracy(), ExactMatch(), Perplexity()):
+        assert measured(metric, everywhere) == measured(metric, everywhere[:1])
+
+
+def test_perplexity_of_a_uniform_model_is_the_size_of_the_vocabulary():
+    assert measured(Perplexity(), [(np.zeros((2, 3)), np.zeros((2, 3, V)))]) == pytest.approx(V, rel=1e-5)
+
+
+def test_metrics_of_one_batch_agree_with_the_loss_keras_reports(seed):
+    model = keras.Sequential([keras.layers.Embedding(V, V)])
+    model.compile("sgd", CrossEntropy(), weighted_metrics=[Perplexity(), TokenAccuracy()])
+    labels, _, weight = next(setting(seed))
+    result = model.evaluate(labels, labels, sample_weight=weight, verbose=0, return_dict=True)
+    assert result["perplexity"] == pytest.approx(np.exp(result["loss"]), rel=1e-4)
+
+
+def edit_distance_by_definition(a, b):
+    if not a or not b:
+        return len(a) + len(b)
+    return min(
+        edit_distance_by_definition(a[1:], b) + 1,
+        edit_distance_by_definition(a, b[1:]) + 1,
+        edit_distance_by_definition(a[1:], b[1:]) + (a[0] != b[0]),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text("abc", max_size=5), st.text("abc", max_size=5))
+def test_edit_distance_is_its_definition(a, b):
+    assert metrics.edit_distance(a, b) == edit_distance_by_definition(a, b)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 3), max_size=8), min_size=3, max_size=3))
+def test_edit_distance_is_a_distance(three):
+    for a, b, c in itertools.permutations(three):
+        d = metrics.edit_distance
+        assert (d(a, b) == 0) == (a == b)
+        assert d(a, b) == d(b, a) <= d(a, c) + d(c, b)
+
+
+def test_rates_over_a_corpus():
+    references = ["kitten", "abc", ""]
+    assert metrics.edit_rate(["sitting", "abc", ""], references) == pytest.approx(3 / 9)
+    assert metrics.edit_rate([["the", "cat"]], [["the", "dog", "sat"]]) == pytest.approx(2 / 3)
+    assert metrics.error_rate(["sitting", "abc", ""], references) == pytest.approx(1 / 3)
+    assert metrics.edit_rate([""], [""]) == 0
+    assert metrics.error_rate([], []) == 0
+
+
+def test_bleu_and_chrf_with_their_signatures():
+    references = ["the cat is on the mat", "there is a cat on the mat"]
+    for measure in (metrics.bleu, metrics.chrf):
+        score, signature = measure(references, references)
+        assert score == pytest.approx(100) and "version:" in signature
+        assert measure(["nothing of it", "zzz qqq xxx"], references)[0] < 20
+    # Four unigrams of five, two bigrams of four, no trigram of three and no 4-gram of two right (both smoothed).
+    expected = 100 * (4 / 5 * 2 / 4 * 0.5 / 3 * 0.25 / 2) ** 0.25
+    assert metrics.bleu(["a b x c d"], ["a b c d e"])[0] == pytest.approx(expected, rel=1e-6)
+    assert metrics.bleu(["The Cat sat on it"], ["the cat sat on it"], lowercase=True)[0] == pytest.approx(100)
+
+
+@pytest.mark.parametrize("measure", [metrics.bleu, metrics.chrf, metrics.edit_rate, metrics.error_rate])
+def test_outputs_without_their_references_are_refused(measure):
+    with pytest.raises(ValueError, match="Expected as many outputs as references. Received: 2 outputs, 1 references"):
+        measure(["a", "b"], ["a"])

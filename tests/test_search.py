@@ -1,0 +1,124 @@
+"""Output one position at a time: against the loop written out, row by row."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+import seqkeras
+from seqkeras import Greedy, Sample
+from seqkeras.search import best
+from seqkeras.tokens import END, PAD, START
+
+V, T = 9, 8
+
+
+class Countdown(keras.Model):
+    """From n, says n - 1, n - 2, ... and ends at END: what to expect is plain, and each step is counted."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.steps = tf.Variable(0, trainable=False)
+
+    def start(self, inputs):
+        return (inputs["label"],)
+
+    def step(self, ids, state):
+        self.steps.assign_add(1)
+        (n,) = state
+        return ops.one_hot(n, V), (n - 1,)
+
+
+def test_each_row_ends_by_itself_and_all_stop_behind_the_longest():
+    model = Countdown()
+    out = Greedy(model, T)({"label": np.array([5, 3, 2])})
+    np.testing.assert_array_equal(out[:, :5], [[5, 4, 3, END, PAD], [3, END, PAD, PAD, PAD], [END, PAD, PAD, PAD, PAD]])
+    assert not np.any(out[:, 5:])
+    assert int(model.steps) == 4, "no step after the last row has ended"
+
+
+def test_an_output_that_never_ends_is_cut_at_max_length():
+    out = Greedy(Countdown(), 3)({"label": np.array([8, 3])})
+    np.testing.assert_array_equal(out, [[8, 7, 6], [3, END, PAD]])
+
+
+def models():
+    return {
+        "generator": (seqkeras.SequenceGenerator(V, 3, units=6), {"label": np.array([0, 1, 2, 0])}),
+        "seq2seq": (seqkeras.Seq2Seq(V, units=6, cell="lstm"), None),
+        "attention": (seqkeras.AttentionSeq2Seq(V, units=6), None),
+        "transformer": (seqkeras.TransformerSeq2Seq(V, units=8, num_heads=2, max_length=T), None),
+    }
+
+
+def setting(kind):
+    model, inputs = models()[kind]
+    for v in model.trainable_variables:  # livelier than at the start, so that rows differ and some end
+        v.assign(v + 0.5 * keras.random.normal(v.shape))
+    if inputs is None:
+        source = np.random.randint(4, V, (4, 6))
+        inputs = {"source": np.where(np.arange(6) < [[6], [3], [1], [0]], source, PAD)}
+    return model, inputs
+
+
+def written_out(model, inputs):
+    """Greedy search through the parallel call, which has no state to keep."""
+    (rows,) = {len(x) for x in inputs.values()}
+    prefix, out = np.full((rows, 1), START), []
+    for _ in range(T):
+        ids = np.argmax(model({**inputs, "target": prefix})[:, -1], axis=-1)
+        ended = np.isin(prefix[:, -1], [END, PAD])
+        out.append(np.where(ended, PAD, ids))
+        prefix = np.concatenate([prefix, out[-1][:, None]], axis=1)
+    return np.stack(out, 1)
+
+
+@pytest.mark.parametrize("kind", ["generator", "seq2seq", "attention", "transformer"])
+def test_greedy_is_the_likeliest_token_after_its_own_output(kind, seed):
+    model, inputs = setting(kind)
+    search = Greedy(model, T)
+    expected = written_out(model, inputs)
+    np.testing.assert_array_equal(search(inputs), expected)
+    one = {name: x[1:2] for name, x in inputs.items()}
+    np.testing.assert_array_equal(search(one), expected[1:2])
+    np.testing.assert_array_equal(search.predict(inputs, batch_size=2, verbose=0), expected)
+    compiled = tf.function(search, jit_compile=kind == "attention")
+    np.testing.assert_array_equal(compiled({k: tf.constant(v) for k, v in inputs.items()}), expected)
+
+
+def test_a_model_of_fewer_positions_is_not_searched_for_more():
+    model = seqkeras.TransformerSeq2Seq(V, units=8, num_heads=2, max_length=5)
+    with pytest.raises(ValueError, match="Expected max_length between 1 and the model's 5. Received: max_length=6"):
+        Greedy(model, 6)
+    with pytest.raises(ValueError, match="Received: max_length=0"):
+        Greedy(seqkeras.Seq2Seq(V, units=4), 0)
+
+
+def test_best_is_the_lowest_of_the_largest():
+    assert best(ops.convert_to_tensor([[0.0, 2.0, 2.0], [1.0, 0.0, -1.0]])).numpy().tolist() == [1, 0]
+
+
+def test_samples_follow_the_distribution_and_the_random_numbers_given(seed):
+    model, n = seqkeras.SequenceGenerator(V, 3, units=4), 4000
+    inputs = {"label": np.zeros(n, "int32"), "uniform": np.random.rand(n, 1).astype("float32")}
+    sample = Sample(model, 1, temperature=0.7)
+    ids = np.array(sample(inputs))[:, 0]
+    logits = np.array(model({"label": np.zeros((1,), "int32"), "target": np.full((1, 1), START)}))[0, 0] / 0.7
+    p = np.exp(logits) / np.exp(logits).sum()
+    np.testing.assert_allclose(np.bincount(ids, minlength=V) / n, p, atol=4.5 * 0.5 / np.sqrt(n))
+    np.testing.assert_array_equal(np.array(sample(inputs))[:, 0], ids)
+    np.testing.assert_array_equal(ids, np.searchsorted(np.cumsum(p), inputs["uniform"][:, 0], side="right"))
+
+
+def test_cold_sampling_is_greedy(seed):
+    model, inputs = setting("attention")
+    uniform = np.random.rand(4, T).astype("float32") * 0.999
+    cold = Sample(model, T, temperature=1e-4)({**inputs, "uniform": uniform})
+    np.testing.assert_array_equal(cold, Greedy(model, T)(inputs))
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0])
+def test_a_temperature_that_is_none_is_refused(temperature):
+    with pytest.raises(ValueError, match="Expected temperature above 0. Received: temperature="):
+        Sample(seqkeras.Seq2Seq(V, units=4), 3, temperature)
