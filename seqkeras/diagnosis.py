@@ -105,8 +105,8 @@ class Diagnosis(keras.callbacks.Callback):
         inputs, labels, weight: the batch.
 
     Raises:
-        ValueError: while training, a loss that is not finite; the message names the layers whose weights or outputs
-            were not finite first.
+        ValueError: while training, a loss or a weight that is not finite; the message names the layers whose outputs
+            or weights were not finite first. The model keeps the weights from before.
     """
 
     def __init__(self, inputs, labels, weight=None):
@@ -116,6 +116,7 @@ class Diagnosis(keras.callbacks.Callback):
         self._before = None
 
     def on_train_begin(self, logs=None):
+        self._before = self.model.get_weights()
         self.look()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -129,12 +130,11 @@ class Diagnosis(keras.callbacks.Callback):
         if np.isfinite((logs or {}).get("loss", 0.0)) and not broken:
             self._before = self.model.get_weights()
             return
-        if self._before is not None:  # all weights may be NaN by now: the outputs of those before tell the layer
-            self.model.set_weights(self._before)
+        self.model.set_weights(self._before)  # all may be NaN by now: the outputs of those before tell the layer
         layers = broken_layers(self.model, self.batch[0]) or sorted({path.rpartition("/")[0] for path in broken})
         raise ValueError(
-            f"Expected a finite loss. Received: {logs} in batch {batch}; not finite first: {', '.join(layers)}. "
-            "Try a smaller learning rate or clip the gradient"
+            f"Expected finite loss and weights. Received: {logs} in batch {batch}; "
+            f"not finite first: {', '.join(layers)}. Try a smaller learning rate or clip the gradient"
         )
 
 
