@@ -90,7 +90,7 @@ def recurrent_matrices(model):
         shape = variable.shape
         if "kernel" not in variable.name or variable.name == "kernel" or len(shape) != 2 or shape[1] % shape[0]:
             continue
-        for i, block in enumerate(np.split(ops.convert_to_numpy(variable), shape[1] // shape[0], axis=1)):
+        for i, block in enumerate(np.split(ops.convert_to_numpy(variable.value), shape[1] // shape[0], axis=1)):
             found[f"{variable.path}[{i}]"] = float(np.linalg.norm(block.astype("float64"), 2))
     return found
 
@@ -126,7 +126,7 @@ class Diagnosis(keras.callbacks.Callback):
         self.history.append({**gradients(self.model, *self.batch), "singular": recurrent_matrices(self.model)})
 
     def on_train_batch_end(self, batch, logs=None):
-        broken = [v.path for v in self.model.weights if not np.isfinite(ops.convert_to_numpy(v)).all()]
+        broken = [v.path for v in self.model.weights if not np.isfinite(ops.convert_to_numpy(v.value)).all()]
         if np.isfinite((logs or {}).get("loss", 0.0)) and not broken:
             self._before = self.model.get_weights()
             return

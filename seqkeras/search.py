@@ -28,6 +28,8 @@ class Search(keras.Model):
 
     def call(self, inputs):
         T = self.max_length
+        if "prompt" in inputs and (inputs["prompt"].shape[1] or 0) > T:
+            raise ValueError(f"Expected a prompt of at most max_length={T}. Received: {inputs['prompt'].shape[1]} ids")
         state = self.model.start(inputs)
         batch = ops.shape(next(iter(inputs.values())))[0]
 
@@ -65,7 +67,7 @@ class Greedy(Search):
         model: anything with `start(inputs) -> state` and `step(ids, state) -> (logits, state)`.
         max_length: T, the longest output; static.
 
-    Call arguments: what `model.start` takes: `{"source": ids [B, S]}`, `{"label": [B]}`.
+    Call arguments: what `model.start` takes: `{"source": ids [B, S]}`, `{"label": [B]}`, `{"prompt": ids [B, P]}`.
 
     Returns: ids [B, T], END after the last token, PAD behind it.
     """

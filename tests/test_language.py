@@ -153,3 +153,5 @@ def test_what_cannot_be_is_refused():
         seqkeras.Truncated(make("lstm"), 2)(texts(0, 3, 4))
     with pytest.raises(ValueError, match="max_length between 1 and the model's 12"):
         seqkeras.Greedy(make("transformer"), 13)
+    with pytest.raises(ValueError, match="Expected a prompt of at most max_length=4. Received: 5 ids"):
+        seqkeras.Greedy(make("lstm"), 4)({"prompt": texts(0, 3, 5)})
