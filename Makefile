@@ -17,8 +17,7 @@ test-slow: $(INSTALLED)
 	@$(BIN)/python -m pytest -m slow
 
 bench: $(INSTALLED)
-	@for file in benchmarks/*.py; do \
-		if [ -e "$$file" ]; then $(BIN)/python "$$file" || exit 1; else echo "benchmarks/ holds no benchmark yet"; fi; done
+	@for data in trec g2p scan names multi30k; do $(BIN)/python benchmarks/quality.py $$data || exit 1; done
 
 format: $(INSTALLED)
 	@$(BIN)/ruff format .
