@@ -5,22 +5,22 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from seqkeras import runs, sources
+from seqkeras import runs, sources, training
 from seqkeras.pipelines import files, readers
 from seqkeras.progress import Training, working
 
 
 def train(asked):
-    settings = runs.settings(asked) if asked.task else _repeated(asked.settings)
+    settings = training.settings(asked) if asked.task else _repeated(asked.settings)
     folder = asked.runs / (asked.name or asked.settings.resolve().parent.name)
     if folder.exists() and not asked.overwrite:
         raise ValueError(f"Expected a new name. Received: {folder}, which exists; take another --name, or --overwrite")
     bar = Training("training")
     with working("reading"):
-        data = runs.read(settings)
+        data = training.read(settings)
     _print("data", data.report)
-    runs.remove(folder)
-    run = runs.train(settings, data, folder, [bar])
+    training.train(settings, data, folder, [bar])
+    run = runs.load(folder)
     print(f"{folder}: {run.network.count_params():,} parameters, trained in {bar.seconds:.0f} s")
     for split in ("validation", "test"):
         if split in data.records:
@@ -31,7 +31,7 @@ def train(asked):
 
 def _repeated(path):
     settings = files.read_json(path)
-    missing = [name for name in runs.SETTINGS if name not in settings]
+    missing = [name for name in training.SETTINGS if name not in settings]
     if missing:
         raise ValueError(f"Expected the settings of a run. Received: {path} without {', '.join(missing)}")
     return settings

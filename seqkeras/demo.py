@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from seqkeras import export, report, runs, search, usage
+from seqkeras import export, report, runs, search, training, usage
 from seqkeras.pipelines import files
 from seqkeras.progress import Training, working
 from seqkeras.tokens import PAD
@@ -32,11 +32,11 @@ def run(root, thorough=False, seed=0):
     root, rows, trained, curves = Path(root), [], {}, {}
     for name, command in (THOROUGH if thorough else COMMANDS).items():
         command = f"train {command} --learning-rate 3e-3 --seed {seed} --name {name}"
-        settings, folder, bar = runs.settings(usage.understood(command.split())), root / name, Training(name)
+        settings, folder, bar = training.settings(usage.understood(command.split())), root / name, Training(name)
         with working(f"{name}: reading"):
-            data = runs.read(settings)
-        runs.remove(folder)
-        trained[name] = runs.train(settings, data, folder, [bar])
+            data = training.read(settings)
+        training.train(settings, data, folder, [bar])
+        trained[name] = runs.load(folder)
         curves[name] = bar.curve
         held_out = data.records["test"]
         with working(f"{name}: measuring on {len(held_out):,} held-out examples"):
@@ -60,7 +60,7 @@ def run(root, thorough=False, seed=0):
                 "command": f"seqkeras {command}",
             }
         )
-    files.write_json(root / "results.json", {"rows": rows, "versions": runs.versions()})
+    files.write_json(root / "results.json", {"rows": rows, "versions": training.versions()})
     with working("drawing"):
         report.write(root / "report.html", rows, trained, curves)
     show(rows)
