@@ -11,10 +11,17 @@ from seqkeras.export.audit import audit
 from seqkeras.export.parity import parity
 from seqkeras.export.quantize import in_float32
 from seqkeras.export.tflite import to_tflite
-
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
-ROLES = {"classify": ("text",), "translate": ("source", "target"), "generate": ("target",)}
+ROLES = {
+    "classify": ("text",),
+    "tag": ("text",),
+    "translate": ("source", "target"),
+    "generate": ("target",),
+    "continue": ("text",),
+    "forecast": (),
+}
+LABELLED = ("classify", "tag", "generate")
 PACKAGES = ("seqkeras", "keras", "tensorflow", "tensorflow-text", "sentencepiece", "ai-edge-litert")
 
 
@@ -33,11 +40,12 @@ def write_bundle(
     """Exports, audits and compares, and writes the bundle in one piece or not at all; an older bundle is replaced.
 
     Args:
-        model: a `SequenceClassifier`, or a search over a decoder.
+        model: a reading model (`SequenceClassifier`, …), or a search over one that writes.
         folder: where to.
         length: the longest input in tokens, END counted; the file's static shape.
         inputs: held-out examples for `parity`, which also explains `metric` and `bound`.
-        tokenizers: dict of role to tokenizer as the task functions give it: "text"; "target"; "source" and "target".
+        tokenizers: dict of role to tokenizer as the task functions give it ("text", or "source" and "target", or
+            "target"); none for real values.
         labels: names of the classes, in order.
         quantize: None for float32, "int8" for 8-bit weights; then `metric` and `bound` are needed.
         quality: dict of figures to be kept in the manifest.
@@ -66,7 +74,7 @@ def write_bundle(
         described = _save(tokenizers, new)
         to_tflite(model, new / "model.tflite", length, quantize)
         audited = audit(new / "model.tflite")
-        _check_widths(audited["signatures"], tokenizers, names)
+        _check_widths(task, audited["signatures"], tokenizers, names)
         compared = parity(model, new / "model.tflite", inputs, metric, bound)
         snippets.write(new / "snippets", task, audited["signatures"])
         manifest = {
@@ -113,20 +121,26 @@ def _save(tokenizers, folder):
 
 def _check_given(task, inputs, tokenizers, labels):
     """That what the runtime will need is there."""
+    if task not in ROLES:
+        raise ValueError(f"Expected a task among {', '.join(ROLES)}. Received: task={task!r}")
     roles = () if "values" in inputs else ROLES[task]
     if set(tokenizers) != set(roles):
         raise ValueError(f"Expected tokenizers for {sorted(roles)}. Received: tokenizers={sorted(tokenizers)}")
-    if task != "translate" and labels is None:
+    if task in LABELLED and labels is None:
         raise ValueError("Expected the names of the classes. Received: labels=None")
 
 
-def _check_widths(signatures, tokenizers, labels):
+def _check_widths(task, signatures, tokenizers, labels):
     """That it fits the model."""
-    if "classify" in signatures:
-        width = signatures["classify"]["outputs"]["probabilities"]["shape"][-1]
-        if len(labels) != width:
-            raise ValueError(f"Expected a name for each of {width} classes. Received: {len(labels)} labels")
+    if task in ("classify", "tag"):
+        (output,) = signatures[task]["outputs"].values()
+        if len(labels) != output["shape"][-1]:
+            raise ValueError(
+                f"Expected a name for each of {output['shape'][-1]} classes. Received: {len(labels)} labels"
+            )
     if "step" in signatures:
-        width, size = signatures["step"]["outputs"]["logits"]["shape"][-1], tokenizers["target"].vocab_size
+        width, size = signatures["step"]["outputs"]["logits"]["shape"][-1], tokenizers[ROLES[task][-1]].vocab_size
         if size != width:
-            raise ValueError(f"Expected a target tokenizer of the model's {width} ids. Received: vocab_size={size}")
+            raise ValueError(
+                f"Expected a {ROLES[task][-1]} tokenizer of the model's {width} ids. Received: vocab_size={size}"
+            )

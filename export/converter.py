@@ -3,6 +3,7 @@
 import sys
 
 import tensorflow as tf
+
 from seqkeras.export import quantize
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from ai_edge_litert import interpreter as litert
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.options import Options
-from seqkeras.pipelines import tokenizers
 
+from seqkeras.pipelines import tokenizers
 from seqkeras.tokens import END, PAD
 
 
@@ -87,56 +87,76 @@ class Bundle:
         manifest: what manifest.json holds.
         model: `Interpreter` or `Compiled`.
         tokenizers: dict of role to tokenizer.
+        seed: of what a sampling search draws.
     """
 
-    def __init__(self, manifest, model, tokenizers):
+    def __init__(self, manifest, model, tokenizers, seed=None):
         self.manifest = manifest
+        self.inputs = manifest["signatures"][manifest["task"]]["inputs"]
         self._model = model
         self._tokenizers = tokenizers
+        self._random = np.random.default_rng(seed)
 
     def run(self, **inputs):
-        """The task's signature as it is: arrays in, dict of arrays out."""
+        """The task's signature as it is, arrays in, dict of arrays out; random numbers it wants are drawn here."""
+        if "uniform" in self.inputs and "uniform" not in inputs:
+            inputs["uniform"] = self._random.random(self.inputs["uniform"]["shape"], "float32")
         return self._model.run(self.manifest["task"], inputs)
 
-    def ids(self, text, role, name):
+    def ids(self, text, role, name, fewest=1):
         """A text as the input `name`, [1, length]."""
         if not isinstance(text, str):
             raise ValueError(f"Expected a text. Received: {type(text).__name__}")
         ids = self._tokenizers[role].encode(text)
-        if not ids:
+        if len(ids) < fewest:
             raise ValueError(f"Expected a text of at least one token. Received: text={text!r}")
         if self.manifest["tokenizers"][role]["end"]:
             ids.append(END)
-        length = self.manifest["signatures"][self.manifest["task"]]["inputs"][name]["shape"][1]
+        length = self.inputs[name]["shape"][1]
         if len(ids) > length:
             raise ValueError(
-                f"Expected at most {length} tokens. Received: {len(ids)} in text={text[:60]!r}…; shorten the text or "
+                f"Expected at most {length} tokens. Received: {len(ids)} in text={text[:60]!r}; shorten the text or "
                 "export with a larger length"
             )
         return np.array([ids + [PAD] * (length - len(ids))], "int32")
 
-    def text(self, ids):
+    def read(self, given):
+        """A text or real values [T, D] as a reading model takes them, and the number of steps."""
+        if "ids" in self.inputs:
+            ids = self.ids(given, "text", "ids")
+            return {"ids": ids}, int(np.sum(ids != PAD))
+        _, length, width = self.inputs["values"]["shape"]
+        values = np.asarray(given, "float32")
+        if values.ndim != 2 or values.shape[1] != width or not 0 < len(values) <= length:
+            raise ValueError(f"Expected values [T, {width}], T from 1 to {length}. Received: {values.shape}")
+        padded = np.pad(values, [(0, length - len(values)), (0, 0)])[None]
+        return {"values": padded, "length": np.array([len(values)], "int32")}, len(values)
+
+    def named(self, numbers):
+        """{label: number}."""
+        return dict(zip(self.manifest["labels"], numbers.tolist(), strict=True))
+
+    def text(self, ids, role="target"):
         """What the model wrote."""
-        return self._tokenizers["target"].decode(ids[0])
+        return self._tokenizers[role].decode(ids[0])
 
 
 class Classifier(Bundle):
     """`classify("text")`, or real values [T, D] -> {label: probability}, the likeliest first."""
 
     def __call__(self, given):
-        inputs = self.manifest["signatures"]["classify"]["inputs"]
-        if "ids" in inputs:
-            outputs = self.run(ids=self.ids(given, "text", "ids"))
-        else:
-            _, length, width = inputs["values"]["shape"]
-            values = np.asarray(given, "float32")
-            if values.ndim != 2 or values.shape[1] != width or not 0 < len(values) <= length:
-                raise ValueError(f"Expected values [T, {width}], T from 1 to {length}. Received: {values.shape}")
-            padded = np.pad(values, [(0, length - len(values)), (0, 0)])
-            outputs = self.run(values=padded[None], length=np.array([len(values)], "int32"))
-        probabilities = outputs["probabilities"][0].tolist()
-        pairs = zip(self.manifest["labels"], probabilities, strict=True)
-        return dict(sorted(pairs, key=lambda pair: -pair[1]))
+        inputs, _ = self.read(given)
+        named = self.named(self.run(**inputs)["probabilities"][0])
+        return dict(sorted(named.items(), key=lambda pair: -pair[1]))
+
+
+class Tagger(Bundle):
+    """`tag("text")`, or real values [T, D] -> [{label: probability or value}], one for each token or step."""
+
+    def __call__(self, given):
+        inputs, steps = self.read(given)
+        (numbers,) = self.run(**inputs).values()
+        return [self.named(one) for one in numbers[0, :steps]]
 
 
 class Translator(Bundle):
@@ -156,19 +176,41 @@ class Generator(Bundle):
         return self.text(self.run(label=np.array([names.index(label)], "int32"))["ids"])
 
 
-TASKS = {"classify": Classifier, "translate": Translator, "generate": Generator}
+class Continuer(Bundle):
+    """`go_on("text")` -> the text and what follows it; "" begins one from nothing."""
+
+    def __call__(self, text):
+        return self.text(self.run(prompt=self.ids(text, "text", "prompt", fewest=0))["ids"], "text")
 
 
-def load(folder, runtime="interpreter", num_threads=1):
+class Forecaster(Bundle):
+    """`forecast(values)` [window, D] -> the values that follow."""
+
+    def __call__(self, values):
+        return self.run(values=np.asarray(values, "float32")[None])["next"][0]
+
+
+TASKS = {
+    "classify": Classifier,
+    "tag": Tagger,
+    "translate": Translator,
+    "generate": Generator,
+    "continue": Continuer,
+    "forecast": Forecaster,
+}
+
+
+def load(folder, runtime="interpreter", num_threads=1, seed=None):
     """The bundle in `folder`, after each of its files was checked against the manifest.
 
     Args:
         folder: what `write_bundle` wrote.
         runtime: "interpreter" or "compiled" (LiteRT's CompiledModel).
         num_threads: of the LiteRT runtime.
+        seed: of what a sampling search draws.
 
     Returns:
-        `Classifier`, `Translator` or `Generator`.
+        The `Bundle` of its task: a `Classifier`, `Tagger`, `Translator`, `Generator`, `Continuer` or `Forecaster`.
 
     Raises:
         ValueError: an unknown runtime; no bundle; a file that is missing or differs from the manifest.
@@ -183,7 +225,7 @@ def load(folder, runtime="interpreter", num_threads=1):
             raise ValueError(f"Expected the file the manifest describes. Received: {path} is missing or was changed")
     model = (Interpreter if runtime == "interpreter" else Compiled)(folder / "model.tflite", num_threads)
     roles = {role: tokenizers.load(folder / "tokenizers" / role) for role in manifest["tokenizers"]}
-    return TASKS[manifest["task"]](manifest, model, roles)
+    return TASKS[manifest["task"]](manifest, model, roles, seed)
 
 
 def read_manifest(folder):

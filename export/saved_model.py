@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 import tensorflow as tf
-from seqkeras.export.quantize import in_float32
 
 from seqkeras import recurrence
+from seqkeras.export.quantize import in_float32
 from seqkeras.tokens import END
 
 
@@ -21,8 +21,8 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
         model: anything with `signatures(batch, length)`: a `SequenceClassifier`, a search over a decoder.
         folder: where to.
         tokenizers: dict of role to tokenizer as the task functions give it: "text"; "target"; "source" and "target".
-            With them there is a signature on strings too: `classify_text` (text -> label, probabilities),
-            `translate_text` (text -> text) or `generate_text` (label -> text).
+            With them there is a signature on strings too: `classify_text` (text -> label, probabilities), `tag_text`
+            (text -> probabilities), `translate_text`, `continue_text` (text -> text), `generate_text` (label -> text).
         labels: names of the classes, in order.
 
     Raises:
@@ -77,27 +77,45 @@ def _on_text(functions, tokenizers, labels):
             raise ValueError("Expected the names of the classes. Received: labels=None")
         return names
 
+    def run(task, **inputs):
+        wanted = functions[task].structured_input_signature[1]
+        if "uniform" in wanted:  # what a sampling search draws with
+            rows = tf.shape(next(iter(inputs.values())))[0]
+            inputs["uniform"] = tf.random.uniform([rows, wanted["uniform"].shape[1]])
+        return functions[task](**inputs)
+
     def classify_text(text):
-        probabilities = functions["classify"](ids=_padded(of("text").encode_batch(text)))["probabilities"]
+        probabilities = run("classify", ids=_padded(of("text").encode_batch(text)))["probabilities"]
         return {"label": tf.gather(named(), tf.argmax(probabilities, axis=-1)), "probabilities": probabilities}
+
+    def tag_text(text):
+        return run("tag", ids=_padded(of("text").encode_batch(text)))
 
     def translate_text(text):
         ids = of("source").encode_batch(text)
         ids = tf.concat([ids, tf.fill([tf.shape(text)[0], 1], END)], axis=1)
-        return {"text": of("target").decode_batch(functions["translate"](source=_padded(ids))["ids"])}
+        return {"text": of("target").decode_batch(run("translate", source=_padded(ids))["ids"])}
 
     def generate_text(label):
         same = label[:, None] == named()
         with tf.control_dependencies([tf.debugging.assert_equal(tf.reduce_any(same, -1), True, "unknown label")]):
             index = tf.argmax(same, axis=-1, output_type=tf.int32)
-        return {"text": of("target").decode_batch(functions["generate"](label=index)["ids"])}
+        return {"text": of("target").decode_batch(run("generate", label=index)["ids"])}
+
+    def continue_text(text):
+        ids = run("continue", prompt=_padded(of("text").encode_batch(text)))["ids"]
+        return {"text": of("text").decode_batch(ids)}
 
     tasks = {
         "classify": (classify_text, "text"),
+        "tag": (tag_text, "text"),
         "translate": (translate_text, "text"),
         "generate": (generate_text, "label"),
+        "continue": (continue_text, "text"),
     }
-    (task,) = tasks.keys() & functions.keys()
+    task = next(iter(functions))
+    if task not in tasks:
+        raise ValueError(f"Expected a task among {', '.join(tasks)} for strings. Received: task={task!r}")
     function, argument = tasks[task]
     spec = tf.TensorSpec([None], tf.string, argument)
     return {function.__name__: tf.function(function, autograph=False).get_concrete_function(spec)}

@@ -17,7 +17,7 @@ class Model(context: Context) : AutoCloseable {{
         CompiledModel.create(context.assets, "model.tflite", CompiledModel.Options(Accelerator.CPU))
 {buffers}
 
-    fun {task}({arguments}): {result} {{
+    fun answer({arguments}): {result} {{
 {writes}
         model.run(mapOf({ins}), mapOf("{output}" to output), "{task}")
         return output.{read}()
@@ -40,7 +40,7 @@ final class Model {{
         runner = try Interpreter(modelPath: path).signatureRunner(with: "{task}")
     }}
 
-    func {task}({arguments}) throws -> [{result}] {{
+    func answer({arguments}) throws -> [{result}] {{
         try runner.invoke(with: [{ins}])
         let output = try runner.output(named: "{output}").data
         return output.withUnsafeBytes {{ Array($0.bindMemory(to: {result}.self)) }}
@@ -55,7 +55,7 @@ import {{loadLiteRt, loadAndCompile, Tensor}} from '@litertjs/core';
 await loadLiteRt('/wasm/');
 const model = await loadAndCompile('model.tflite', {{accelerator: 'wasm'}});
 
-export async function {task}({names}) {{
+export async function answer({names}) {{
   const inputs = {{{ins}}};
   const outputs = await model.run('{task}', inputs);
   const result = await outputs.{output}.data(); // {result}, {count}
@@ -69,9 +69,9 @@ PYTHON = """\
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-{task} = Interpreter("model.tflite").get_signature_runner("{task}")
+answer = Interpreter("model.tflite").get_signature_runner("{task}")
 {inputs}
-print({task}({names})["{output}"])  # {result} {shape}
+print(answer({names})["{output}"])  # {result} {shape}
 """
 
 _KOTLIN = {"int32": ("IntArray", "writeInt", "readInt"), "float32": ("FloatArray", "writeFloat", "readFloat")}

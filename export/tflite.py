@@ -17,9 +17,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from seqkeras.export import quantize as weights
 
 from seqkeras import recurrence
+from seqkeras.export import quantize as weights
 
 
 def to_tflite(model, path, length, quantize=None):

@@ -50,6 +50,15 @@ def unexported(name):
         model = seqkeras.SequenceClassifier(None, 3, units=32, cell="lstm", input_units=5)
         values = rng.normal(size=(12, LENGTH, 5)).astype("float32")
         return Family(model, {"values": values, "length": length.astype("int32")}, labels=LABELS)
+    if name == "tag":
+        return Family(seqkeras.SequenceTagger(V, 3, units=8), {"ids": ids}, LENGTH, {"text": CHARACTERS}, LABELS)
+    if name == "forecast":
+        model = seqkeras.Forecaster(window=10, horizon=3, input_units=2, units=8)
+        return Family(model, {"values": rng.normal(size=(12, 10, 2)).astype("float32")})
+    if name == "continue":
+        model = seqkeras.Sample(seqkeras.LanguageModel(V, units=16), 12)
+        inputs = {"prompt": ids[:, :6], "uniform": rng.random((12, 12), "float32")}
+        return Family(model, inputs, 8, {"text": CHARACTERS})
     if name == "generate":
         model, inputs = seqkeras.SequenceGenerator(V, 3, units=16), {"label": np.arange(3, dtype="int32")}
         family = Family(model, inputs, tokenizers={"target": CHARACTERS}, labels=LABELS)

@@ -4,6 +4,7 @@ import keras
 import pytest
 import tensorflow as tf
 from exported import family
+
 from seqkeras.export import audit
 
 

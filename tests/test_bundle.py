@@ -10,9 +10,9 @@ import sys
 import keras
 import pytest
 from exported import CHARACTERS, LABELS, LENGTH, V, family, unexported
-from seqkeras.export import bundle
 
 from seqkeras import export, pipelines
+from seqkeras.export import bundle
 
 
 @pytest.mark.parametrize("name", ["classify", "generate", "attention", "transformer", "values"])
@@ -99,9 +99,9 @@ def test_what_the_task_needs_is_asked_for_before_any_work(tmp_path, name, change
 def test_names_and_tokenizers_must_fit_the_model():
     classes, tokens = family("classify").manifest["signatures"], family("attention").manifest["signatures"]
     with pytest.raises(ValueError, match="a name for each of 3 classes. Received: 2 labels"):
-        bundle._check_widths(classes, {"text": CHARACTERS}, ["one", "two"])
+        bundle._check_widths("classify", classes, {"text": CHARACTERS}, ["one", "two"])
     with pytest.raises(ValueError, match=f"the model's {V} ids. Received: vocab_size=260"):
-        bundle._check_widths(tokens, {"source": CHARACTERS, "target": pipelines.Bytes()}, None)
+        bundle._check_widths("translate", tokens, {"source": CHARACTERS, "target": pipelines.Bytes()}, None)
 
 
 @pytest.mark.parametrize("name", ["classify", "attention"])

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 from exported import CHARACTERS, LABELS, V, family, unexported
-from seqkeras.export import held_out, parity
 
 from seqkeras import export, pipelines
+from seqkeras.export import held_out, parity
 
 FOUR = {"saved_model", "interpreter", "compiled"}
 

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 from exported import CHARACTERS, LABELS, LENGTH, LONG, family
+
 from seqkeras.export import load_bundle
 from seqkeras.export.runtime import Compiled, Interpreter
-
 from seqkeras.tokens import END
 
 TEXTS = ["a", "hello", "the cat sat on"]
@@ -52,6 +52,37 @@ def test_real_values_go_in_and_labels_come_out(runtime):
     for wrong in (values[0], values[:, :4], values[:0], np.zeros((LENGTH + 1, 5))):
         with pytest.raises(ValueError, match=r"Expected values \[T, 5\], T from 1 to 16"):
             classify(wrong)
+
+
+@RUNTIMES
+def test_a_sampled_continuation_follows_from_its_seed(runtime):
+    made = family("continue")
+    writers = [load_bundle(made.folder, runtime, seed=seed) for seed in (1, 1, 2)]
+    texts = [[go_on(text) for text in ("", "hel", "hel")] for go_on in writers]
+    assert texts[0] == texts[1] != texts[2]
+    assert texts[0][1] != texts[0][2] and texts[0][1].startswith("hel") and texts[0][2].startswith("hel")
+    prompt, uniform = np.array([CHARACTERS.encode("hel")], "int32"), np.full((1, 12), 0.7, "float32")
+    expected = keras.ops.convert_to_numpy(made.model({"prompt": prompt, "uniform": uniform}))
+    got = load_bundle(made.folder, runtime).run(prompt=np.pad(prompt, [(0, 0), (0, 5)]), uniform=uniform)
+    assert np.array_equal(got["ids"], expected)
+
+
+@pytest.mark.slow
+@RUNTIMES
+def test_each_token_gets_its_labels(runtime):
+    made = family("tag")
+    got = load_bundle(made.folder, runtime)("hello")
+    expected = made.model.tag({"ids": np.array([CHARACTERS.encode("hello")], "int32")})["probabilities"][0]
+    assert len(got) == 5 and np.allclose([list(one.values()) for one in got], expected, atol=1e-5)
+    assert all(list(one) == LABELS for one in got)
+
+
+@pytest.mark.slow
+@RUNTIMES
+def test_values_are_forecast(runtime):
+    made = family("forecast")
+    values = made.inputs["values"][3]
+    assert np.allclose(load_bundle(made.folder, runtime)(values), made.model(values[None])[0], atol=1e-5)
 
 
 def test_what_cannot_be_read_is_a_clear_error():

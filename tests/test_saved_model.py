@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from exported import CHARACTERS, LABELS, unexported
-from seqkeras.export import to_saved_model
 
 from seqkeras import pipelines
+from seqkeras.export import to_saved_model
 from seqkeras.tokens import END
 
 WITHOUT_US = """
@@ -34,6 +34,14 @@ def test_any_batch_and_length_gives_the_models_own_answers(name, tmp_path):
         inputs = {k: tf.constant(v) for k, v in inputs.items()}
         for key, expected in function(inputs).items():
             assert np.allclose(signature(**inputs)[key], expected, atol=1e-6)
+
+
+def test_a_sampled_text_goes_on_from_its_prompt(tmp_path):
+    made = unexported("continue")
+    to_saved_model(made.model, tmp_path / "model", made.tokenizers)
+    go_on = tf.saved_model.load(str(tmp_path / "model")).signatures["continue_text"]
+    texts = [text.decode() for text in go_on(tf.constant(["hel"] * 20))["text"].numpy()]
+    assert all(text.startswith("hel") for text in texts) and len(set(texts)) > 10
 
 
 def test_encode_and_step_are_there_too(tmp_path):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from exported import LENGTH, LONG, V, family, unexported
-from seqkeras.export.quantize import in_float32
-from seqkeras.export.runtime import Compiled, Interpreter
 
 import seqkeras
 from seqkeras import export
+from seqkeras.export.quantize import in_float32
+from seqkeras.export.runtime import Compiled, Interpreter
 
 
 @pytest.mark.parametrize("name", ["attention", "transformer"])
