@@ -10,19 +10,17 @@ if keras.backend.backend() == "tensorflow":
 def mean(values, weights):
     """sum(w * v) / sum(w) over the global batch, so that replicas holding different numbers of tokens add up right.
 
-    Keras divides each replica's loss by the number of replicas and sums the gradients; the result here is scaled so
-    that what comes out of that is the gradient of the mean over all replicas' tokens.
+    Keras adds up the replicas' gradients, so each replica gives its own sum over the total weight of all.
     """
-    total, replicas = _over_replicas(ops.sum(weights))
-    return ops.sum(values * weights) * replicas / ops.maximum(total, 1e-7)
+    return ops.sum(values * weights) / ops.maximum(_over_replicas(ops.sum(weights)), 1e-7)
 
 
 def _over_replicas(value):
-    if keras.backend.backend() != "tensorflow" or not tf.distribute.in_cross_replica_context():
-        context = tf.distribute.get_replica_context() if keras.backend.backend() == "tensorflow" else None
+    if keras.backend.backend() == "tensorflow":
+        context = tf.distribute.get_replica_context()
         if context is not None and context.num_replicas_in_sync > 1:
-            return context.all_reduce(tf.distribute.ReduceOp.SUM, value), context.num_replicas_in_sync
-    return value, 1
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+    return value
 
 
 def strategy(name):
