@@ -17,10 +17,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from seqkeras.pipelines import readers
 
 import seqkeras
 from seqkeras import export, metrics, pipelines
+from seqkeras.pipelines import readers
 from seqkeras.tokens import END, PAD
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -148,7 +148,13 @@ def scan():
     def read(split):
         return readers.pattern(DATA / f"scan/tasks_{split}_simple.txt.gz", r"IN: (?P<source>.*) OUT: (?P<target>.*)")
 
-    data = pipelines.translation(read("train"), 0.05, read("test"), tokenizer="words", batch_size=64, fixed_shapes=True)
+    tokenizers = {
+        side: pipelines.Words.train(read("train").column(i), punctuation="keep")
+        for i, side in enumerate(("source", "target"))
+    }
+    data = pipelines.translation(
+        read("train"), 0.05, read("test"), tokenizer=tokenizers, batch_size=64, num_buckets=3, fixed_shapes=True
+    )
     source, target = data.tokenizers["source"], data.tokenizers["target"]
     model = seqkeras.AttentionSeq2Seq(source.vocab_size, target.vocab_size, units=128, dropout=0.1, cell="lstm")
     seconds = train(model, data, epochs=12, rate=2e-3, monitor="val_loss")
@@ -173,7 +179,7 @@ def g2p():
     report("g2p", model, "word error %", 100 * metrics.error_rate(said, data.records["test"].column(1)), 1.8, seconds)
 
 
-def names(samples=200, temperature=0.7):
+def names(samples=200, temperature=0.5):
     """Names of 18 nationalities: does a classifier trained on one half recognise what a generator makes of the other?"""
     pairs = sorted(
         {tuple(row) for row in readers.file_per_class(DATA / "names_by_nationality", "*.txt").select("label", "text")}
@@ -204,10 +210,9 @@ def names(samples=200, temperature=0.7):
     report("names", model, "recognised %", 100 * right / len(label), None, seconds, new_names=round(100 * new, 1))
 
 
-def balanced(pairs):
-    """The pairs with each label's repeated until it has as many as the middle one of them."""
+def balanced(pairs, aim=1000):
+    """The pairs, those of a label with fewer than `aim` repeated until it has about as many."""
     counts = Counter(label for label, _ in pairs)
-    aim = sorted(counts.values())[len(counts) // 2]
     return [pair for pair in pairs for _ in range(max(1, round(aim / counts[pair[0]])))]
 
 
