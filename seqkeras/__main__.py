@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 
-from seqkeras import usage
+from seqkeras import progress, usage
 
 
 def main(arguments=None):
@@ -18,8 +18,8 @@ def main(arguments=None):
         return end.code
     with contextlib.nullcontext() if asked.traceback else quiet():
         try:
-            from seqkeras import commands  # TensorFlow: after the arguments have been understood
-
+            with progress.working("starting"):
+                from seqkeras import commands  # TensorFlow: after the arguments have been understood
             getattr(commands, asked.command)(asked)
             sys.stdout.flush()
             return 0

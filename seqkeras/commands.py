@@ -7,7 +7,7 @@ from rich.table import Table
 
 from seqkeras import runs, sources, training
 from seqkeras.pipelines import files, readers
-from seqkeras.progress import Training, working
+from seqkeras.progress import working
 
 
 def train(asked):
@@ -15,17 +15,16 @@ def train(asked):
     folder = asked.runs / (asked.name or asked.settings.resolve().parent.name)
     if folder.exists() and not asked.overwrite:
         raise ValueError(f"Expected a new name. Received: {folder}, which exists; take another --name, or --overwrite")
-    bar = Training("training")
     with working("reading"):
         data = training.read(settings)
     _print("data", data.report)
-    training.train(settings, data, folder, [bar])
+    watch = training.train(settings, data, folder, "training")
     run = runs.load(folder)
-    print(f"{folder}: {run.network.count_params():,} parameters, trained in {bar.seconds:.0f} s")
+    print(f"{folder}: {run.network.count_params():,} parameters, trained in {watch.seconds:.0f} s")
     for split in ("validation", "test"):
         if split in data.records:
             with working(f"evaluating on {split}"):
-                results = run.evaluate(data.records[split])
+                results = run.evaluate(run.held_out() if split == "test" else data.records[split])
             _print(split, {split: results})
 
 

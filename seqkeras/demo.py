@@ -8,18 +8,18 @@ from rich.table import Table
 
 from seqkeras import export, report, runs, search, training, usage
 from seqkeras.pipelines import files
-from seqkeras.progress import Training, working
+from seqkeras.progress import working
 from seqkeras.tokens import PAD
 
 COMMANDS = {
     "languages": "classify samples:languages:32000 --tokenizer characters --buckets 2 --epochs 2",
-    "territories": "generate samples:territories --max-length 40 --batch-size 32 --epochs 8",
+    "territories": "generate samples:territories --max-length 40 --batch-size 32 --buckets 2 --epochs 12",
     "dates": "translate samples:dates:51200 --tokenizer characters --embedding-units 64 --epochs 1",
 }
 THOROUGH = {
-    "languages": "classify samples:languages:40000 --tokenizer characters --buckets 2 --epochs 8",
-    "territories": "generate samples:territories --max-length 40 --batch-size 32 --epochs 30 --dropout 0.2",
-    "dates": "translate samples:dates:100000 --tokenizer characters --embedding-units 64 --epochs 2",
+    "languages": "classify samples:languages:49960 --tokenizer characters --buckets 2 --epochs 8 --dropout 0.2",
+    "territories": "generate samples:territories --max-length 40 --batch-size 32 --buckets 2 --epochs 30 --dropout 0.3",
+    "dates": "translate samples:dates:102400 --tokenizer characters --embedding-units 64 --epochs 2",
 }
 WAYS = ("interpreter", "compiled")  # LiteRT's two
 COMPARED = 100  # held-out examples that each file answers beside Keras
@@ -32,13 +32,13 @@ def run(root, thorough=False, seed=0):
     root, rows, trained, curves = Path(root), [], {}, {}
     for name, command in (THOROUGH if thorough else COMMANDS).items():
         command = f"train {command} --learning-rate 3e-3 --seed {seed} --name {name}"
-        settings, folder, bar = training.settings(usage.understood(command.split())), root / name, Training(name)
+        settings, folder = training.settings(usage.understood(command.split())), root / name
         with working(f"{name}: reading"):
             data = training.read(settings)
-        training.train(settings, data, folder, [bar])
+        watch = training.train(settings, data, folder, name)
         trained[name] = runs.load(folder)
-        curves[name] = bar.curve
-        held_out = data.records["test"]
+        curves[name] = watch.curve
+        held_out = trained[name].held_out()
         with working(f"{name}: measuring on {len(held_out):,} held-out examples"):
             quality = QUALITY[name](trained, held_out)
         with working(f"{name}: exporting and comparing"):
@@ -50,7 +50,7 @@ def run(root, thorough=False, seed=0):
                 "family": name,
                 "model": settings["model"],
                 "parameters": manifest["parameters"],
-                "seconds": round(bar.seconds, 1),
+                "seconds": round(watch.seconds, 1),
                 "quality": quality,
                 "examples": len(held_out),
                 "bytes": manifest["files"]["model.tflite"]["bytes"],

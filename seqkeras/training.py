@@ -5,12 +5,13 @@ import inspect
 import io
 import os
 import shutil
+import time
 from importlib import metadata
 from pathlib import Path
 
 import keras
 
-from seqkeras import distribution, losses, metrics, models, pipelines, search, sources
+from seqkeras import distribution, losses, metrics, models, pipelines, progress, search, sources
 from seqkeras.pipelines import files
 
 SETTINGS = (
@@ -78,14 +79,16 @@ def compile_for(task, model, settings, steps=None):
     model.compile(optimizer or "adam", losses.CrossEntropy(settings["label_smoothing"]), **watched)
 
 
-def train(settings, data, folder, callbacks=()):
+def train(settings, data, folder, what):
     """Trains a model and keeps the best epoch's in a folder, as soon as there is one.
 
     Args:
         settings: dict with the keys SETTINGS.
         data: what `read` made of them.
         folder: where to, in place of a run that is there; `runs.load` reads it.
-        callbacks: Keras callbacks.
+        what: is trained, for the bar.
+
+    Returns: the `Watch` over it.
     """
     folder = Path(folder)
     settings = {
@@ -105,17 +108,18 @@ def train(settings, data, folder, callbacks=()):
     files.write_json(folder / "settings.json", settings)
     whole = model if settings["task"] == "classify" else search.Greedy(model, settings["max_length"])
     keep = Keep(whole, folder, "val_loss" if data.validation else "loss")
-    callbacks = [keep, *callbacks]
-    if settings["patience"]:
-        callbacks.append(keras.callbacks.EarlyStopping(keep.monitor, patience=settings["patience"]))
-    model.fit(
-        data.train,
-        validation_data=data.validation,
-        epochs=settings["epochs"],
-        callbacks=callbacks,
-        shuffle=False,  # the batches come in another order each epoch already
-        verbose=0,
-    )
+    patience = [keras.callbacks.EarlyStopping(keep.monitor, patience=settings["patience"])] * (settings["patience"] > 0)
+    with progress.bar(what, data.steps["train"] * settings["epochs"]) as show:
+        watch = Watch(show)
+        model.fit(
+            data.train,
+            validation_data=data.validation,
+            epochs=settings["epochs"],
+            callbacks=[keep, watch, *patience],
+            shuffle=False,  # the batches come in another order each epoch already
+            verbose=0,
+        )
+    return watch
 
 
 def remove(folder):
@@ -150,6 +154,37 @@ class Keep(keras.callbacks.Callback):
             unfinished = self.folder / "unfinished.keras"
             self.whole.save(unfinished)
             os.replace(unfinished, self.folder / "model.keras")
+
+
+class Watch(keras.callbacks.Callback):
+    """What is seen of training: its `seconds`, and its `curve` of (batches so far, mean loss of the last ten).
+
+    Args:
+        show: called with the batches so far and the loss in words.
+    """
+
+    def __init__(self, show):
+        super().__init__()
+        self.show = show
+        self.curve = []
+
+    def on_train_begin(self, logs=None):
+        self.began = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.before, self.counted, self.total = epoch * self.params["steps"], 0, 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        count = batch + 1
+        if count % 10 == 0 or count == self.params["steps"]:
+            total = float(logs["loss"]) * count  # Keras gives the mean since the epoch began
+            loss = (total - self.total) / (count - self.counted)
+            self.counted, self.total = count, total
+            self.curve.append((self.before + count, loss))
+            self.show(self.before + count, f"loss {loss:.3f}")
+
+    def on_train_end(self, logs=None):
+        self.seconds = time.monotonic() - self.began
 
 
 def versions():
