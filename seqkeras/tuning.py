@@ -1,0 +1,97 @@
+"""Search over a family's constructor arguments and its training, by KerasTuner: one HyperModel a family.
+
+    family = tuning.SequenceClassifier(vocab_size=500, num_classes=6)
+    tuner = keras_tuner.RandomSearch(family, "val_loss", max_trials=20)
+    tuner.search(data.train, validation_data=data.validation, epochs=5)
+    model = tuner.get_best_models()[0]
+
+What is given to the HyperModel is passed on to the model as it is and not searched over: the sizes that the data
+decide, and whatever is settled already, `units=64` for example.
+
+Not imported with `seqkeras`: `from seqkeras import tuning`.
+"""
+
+import keras
+import keras_tuner
+
+from seqkeras import losses, metrics, models
+
+
+class Family(keras_tuner.HyperModel):
+    """A family's `model` and the `choices` for its arguments; learning rate and label smoothing are searched too.
+
+    Args:
+        name, tunable: as of `keras_tuner.HyperModel`.
+        arguments: of the model's constructor, not searched over.
+    """
+
+    def __init__(self, name=None, tunable=True, **arguments):
+        super().__init__(name, tunable)
+        self.arguments = arguments
+
+    def build(self, hp):
+        chosen = {name: hp.Choice(name, values) for name, values in self.choices.items() if name not in self.arguments}
+        model = self.model(**chosen, **self.arguments)
+        model.compile(
+            keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"), clipnorm=1.0),
+            losses.CrossEntropy(hp.Choice("label_smoothing", [0.0, 0.1])),
+            weighted_metrics=self.measures(),
+        )
+        return model
+
+    def measures(self):
+        return [metrics.TokenAccuracy(), metrics.ExactMatch(), metrics.Perplexity()]
+
+
+RECURRENT = {
+    "units": [64, 128, 256],
+    "num_layers": [1, 2, 3],
+    "dropout": [0.0, 0.2, 0.4],
+    "cell": ["gru", "lstm"],
+}
+
+
+class SequenceClassifier(Family):
+    """Of `models.SequenceClassifier`; give `num_classes`, and `vocab_size` or `vocab_size=None, input_units=...`."""
+
+    model = models.SequenceClassifier
+    choices = {**RECURRENT, "bidirectional": [False, True], "pooling": ["last", "max", "mean"]}
+
+    def measures(self):
+        return ["accuracy"]
+
+
+class SequenceGenerator(Family):
+    """Of `models.SequenceGenerator`; give `vocab_size` and `num_classes`."""
+
+    model = models.SequenceGenerator
+    choices = {**RECURRENT, "context": ["state", "input", "both"]}
+
+
+class Seq2Seq(Family):
+    """Of `models.Seq2Seq`; give `vocab_size` and, where it differs, `target_vocab_size`."""
+
+    model = models.Seq2Seq
+    choices = {**RECURRENT, "bidirectional": [False, True], "context": ["state", "input", "both"]}
+
+
+class AttentionSeq2Seq(Family):
+    """Of `models.AttentionSeq2Seq`; give `vocab_size` and, where it differs, `target_vocab_size`."""
+
+    model = models.AttentionSeq2Seq
+    choices = {**RECURRENT, "bidirectional": [False, True], "score": ["mlp", "dot", "scaled_dot"]}
+
+
+class TransformerSeq2Seq(Family):
+    """Of `models.TransformerSeq2Seq`; give `vocab_size`, `max_length` and, where it differs, `target_vocab_size`."""
+
+    model = models.TransformerSeq2Seq
+    choices = {
+        "units": [64, 128, 256],
+        "num_layers": [1, 2, 4],
+        "num_heads": [2, 4, 8],
+        "dropout": [0.0, 0.1, 0.3],
+        "norm": ["pre", "post"],
+        "positions": ["sinusoid", "learned"],
+        "tied_embeddings": [False, True],
+    }

@@ -1,0 +1,99 @@
+"""Two replicas train every model to the weights of one, though they hold different numbers of tokens.
+
+Two logical CPUs must exist before TensorFlow starts, so the trainings run in a process of their own: this file.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import seqkeras
+from seqkeras import distribution
+from tests.catalog import MODELS, REAL_VALUED
+
+ENTRIES = {**{entry.name: entry for entry in MODELS}, "RealValued": REAL_VALUED}
+
+
+def train(entry, strategy, start=None):
+    """Two steps on the whole batch of examples: (weights, the figures Keras reports, weights before)."""
+    with strategy.scope():
+        model = entry.still()
+        model.compile(
+            keras.optimizers.SGD(0.5, momentum=0.9),
+            seqkeras.CrossEntropy(label_smoothing=0.1),
+            weighted_metrics=[seqkeras.TokenAccuracy(), seqkeras.ExactMatch(), seqkeras.Perplexity()]
+            if entry.labels.ndim == 2
+            else ["accuracy"],
+            jit_compile=False,
+            run_eagerly=strategy.num_replicas_in_sync == 1,
+        )
+    if start is not None:
+        model.set_weights(start)
+    start = model.get_weights()
+    batch = {"batch_size": len(entry.labels), "shuffle": False, "verbose": 0, "epochs": 2}
+    history = model.fit(entry.inputs, entry.labels, sample_weight=entry.weight, **batch).history
+    return model.get_weights(), history, start
+
+
+def main():
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = distribution.strategy("mirrored:CPU:0,CPU:1")
+    results = {"replicas": strategy.num_replicas_in_sync}
+    for name, entry in ENTRIES.items():
+        weights, figures, start = train(entry, tf.distribute.get_strategy())
+        two_weights, two_figures, _ = train(entry, strategy, start)
+        results[name] = {
+            "moved": max(float(np.abs(a - b).max()) for a, b in zip(weights, start, strict=True)),
+            "apart": max(float(np.abs(a - b).max()) for a, b in zip(weights, two_weights, strict=True)),
+            "figures": [figures, two_figures],
+        }
+    print(json.dumps(results))
+
+
+@pytest.fixture(scope="module")
+def results():
+    root = Path(__file__).resolve().parents[1]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_halves_of_the_batch_hold_different_numbers_of_tokens(results):
+    assert results["replicas"] == 2
+    weighted = [entry for entry in ENTRIES.values() if entry.weight is not None]
+    assert weighted
+    for entry in weighted:
+        half = len(entry.weight) // 2
+        assert entry.weight[:half].sum() != entry.weight[half:].sum()
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_two_replicas_train_to_the_weights_of_one(name, results):
+    result = results[name]
+    assert result["moved"] > 1e-2
+    assert result["apart"] < 1e-5
+    one, two = result["figures"]
+    for figure in one:
+        np.testing.assert_allclose(two[figure], one[figure], rtol=1e-4, err_msg=figure)
+
+
+def test_strategies_go_by_name():
+    assert distribution.strategy("default") is tf.distribute.get_strategy()
+    assert distribution.strategy("mirrored:CPU:0").num_replicas_in_sync == 1
+    assert distribution.strategy("mirrored").num_replicas_in_sync == max(1, len(tf.config.list_logical_devices("GPU")))
+    for wrong in ("", "horovod", "default:CPU:0"):
+        with pytest.raises(ValueError, match="Expected strategy 'default', 'mirrored' or .* Received: "):
+            distribution.strategy(wrong)
+
+
+if __name__ == "__main__":
+    main()
