@@ -22,7 +22,7 @@ CHAIN = [
     "search",
 ]
 # The command line: the part of seqkeras/ that knows all three folders.
-COMMAND = {"__main__", "commands", "demo", "options", "progress", "report", "runs", "sources", "usage"}
+COMMAND = {"__main__", "commands", "demo", "options", "progress", "report", "runs", "sources", "training", "usage"}
 TENSORFLOW = {"recurrence", "distribution"}
 DEVICE = {"tensorflow", "tensorflow_text", "tensorflow_datasets", "ai_edge_litert"}
 UNTELLING = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
