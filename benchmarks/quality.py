@@ -180,21 +180,17 @@ def g2p():
 
 
 def names(samples=200, temperature=0.5):
-    """Names of 18 nationalities: does a classifier trained on one half recognise what a generator makes of the other?"""
-    pairs = sorted(
-        {tuple(row) for row in readers.file_per_class(DATA / "names_by_nationality", "*.txt").select("label", "text")}
-    )
-    np.random.default_rng(0).shuffle(pairs)
-    halves = [balanced(pairs[i::2]) for i in range(2)]
+    """Names of 18 nationalities: drawn by a model, recognised by a classifier that was trained separately."""
+    records = readers.file_per_class(DATA / "names_by_nationality", "*.txt")
+    pairs = sorted({tuple(row) for row in records.select("label", "text")})
     options = {"tokenizer": "characters", "batch_size": 64, "fixed_shapes": True}
 
-    data = pipelines.classification([(text, label) for label, text in halves[0]], 0.1, **options)
+    data = pipelines.classification([(text, label) for label, text in balanced(pairs)], 0.1, **options)
     tokenizer = data.tokenizers["text"]
     judge = seqkeras.SequenceClassifier(tokenizer.vocab_size, len(data.labels), units=128, dropout=0.3)
     seconds = train(judge, data, epochs=8, rate=2e-3, monitor="val_accuracy")
 
-    options["tokenizer"] = pipelines.Characters.train([text for _, text in pairs])
-    data = pipelines.generation(halves[1], 0.1, **options)
+    data = pipelines.generation(balanced(pairs), 0.1, **options)
     letters = data.tokenizers["target"]
     model = seqkeras.SequenceGenerator(letters.vocab_size, len(data.labels), units=128, dropout=0.3)
     seconds += train(model, data, epochs=10, rate=2e-3, monitor="val_loss")
