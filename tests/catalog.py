@@ -1,0 +1,426 @@
+"""Every public class once: a small constructor call that gives each argument a value of its own, and example inputs.
+
+`test_conformance` runs over the list and fails when a registered class is missing from it. A cell needs no line: every
+cell that `cells.names()` knows is listed by itself.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import seqkeras
+from seqkeras import attention, cells, cells_regularized, decoders, encoders, language, recurrence, transformer
+
+B, S, T, D, V, C = 4, 6, 5, 3, 11, 3
+rng = np.random.default_rng(1)
+
+
+@dataclass
+class Entry:
+    """cls(**arguments), called with `inputs`; a model also has `labels` (and `weight` where it makes sequences)."""
+
+    cls: type
+    arguments: dict
+    inputs: dict
+    labels: np.ndarray = None
+    weight: np.ndarray = None
+    made: dict = field(default_factory=dict)  # arguments that are objects: name -> function that makes one
+
+    @property
+    def name(self):
+        return self.cls.__name__
+
+    def make(self, **changed):
+        made = {name: function() for name, function in self.made.items()}
+        return self.cls(**{**self.arguments, **made, **changed})
+
+    def still(self, **changed):
+        """Made without anything random in training."""
+        noise = {"dropout", "recurrent_dropout", "zoneout"} & set(self.arguments)
+        return self.make(**dict.fromkeys(noise, 0.0), **changed)
+
+
+def floats(*shape):
+    return rng.normal(size=shape).astype("float32")
+
+
+def tokens(*shape):
+    """Random ids with padding behind a different length in each row, the last row all padding but one."""
+    ids = rng.integers(4, V, shape).astype("int32")
+    lengths = np.linspace(shape[1], 1, shape[0]).astype(int)
+    return np.where(np.arange(shape[1]) < lengths[:, None], ids, 0)
+
+
+SOURCE, TARGET, NEXT = tokens(B, S), tokens(B, T), tokens(B, T)
+WEIGHT = (NEXT != 0).astype("float32")
+LABEL = np.array([0, 2, 1, 0], "int32")
+MASK = SOURCE != 0
+SEQUENCES = {"source": SOURCE, "target": TARGET}
+
+MODELS = [
+    Entry(
+        seqkeras.SequenceClassifier,
+        {
+            "vocab_size": V,
+            "num_classes": C,
+            "units": 8,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "lstm",
+            "bidirectional": False,
+            "residual": True,
+            "pooling": "mean",
+            "embedding_units": 7,
+            "encoder": "convolution",
+            "window": 3,
+            "num_heads": 2,
+            "max_length": 9,
+            "recurrent_dropout": 0.25,
+            "zoneout": 0.125,
+        },
+        SOURCE,
+        LABEL,
+    ),
+    Entry(
+        seqkeras.SequenceGenerator,
+        {
+            "vocab_size": V,
+            "num_classes": C,
+            "units": 8,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "simplernn",
+            "context": "input",
+            "embedding_units": 7,
+            "recurrent_dropout": 0.25,
+            "zoneout": 0.125,
+        },
+        {"label": LABEL, "target": TARGET},
+        NEXT,
+        WEIGHT,
+    ),
+    Entry(
+        seqkeras.Seq2Seq,
+        {
+            "vocab_size": V,
+            "target_vocab_size": V + 1,
+            "units": 8,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "lstm",
+            "bidirectional": False,
+            "residual": True,
+            "context": "state",
+            "embedding_units": 7,
+            "recurrent_dropout": 0.25,
+            "zoneout": 0.125,
+        },
+        SEQUENCES,
+        NEXT,
+        WEIGHT,
+    ),
+    Entry(
+        seqkeras.AttentionSeq2Seq,
+        {
+            "vocab_size": V,
+            "target_vocab_size": V + 1,
+            "units": 8,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "GRU",
+            "bidirectional": False,
+            "residual": True,
+            "score": "scaled_dot",
+            "embedding_units": 7,
+            "recurrent_dropout": 0.25,
+            "zoneout": 0.125,
+        },
+        SEQUENCES,
+        NEXT,
+        WEIGHT,
+    ),
+    Entry(
+        seqkeras.TransformerSeq2Seq,
+        {
+            "vocab_size": V,
+            "target_vocab_size": V + 1,
+            "units": 8,
+            "num_layers": 1,
+            "num_heads": 2,
+            "ff_units": 9,
+            "dropout": 0.25,
+            "max_length": 12,
+            "norm": "post",
+            "positions": "learned",
+            "tied_embeddings": True,
+        },
+        SEQUENCES,
+        NEXT,
+        WEIGHT,
+    ),
+    Entry(
+        seqkeras.SequenceTagger,
+        {
+            "vocab_size": V,
+            "num_classes": C,
+            "units": 8,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "lstm",
+            "bidirectional": False,
+            "residual": True,
+            "outputs": "labels",
+            "embedding_units": 7,
+            "encoder": "convolution",
+            "window": 3,
+            "num_heads": 2,
+            "max_length": 9,
+            "recurrent_dropout": 0.25,
+            "zoneout": 0.125,
+        },
+        SOURCE,
+        SOURCE % C,
+        (SOURCE != 0).astype("float32"),
+    ),
+    Entry(
+        seqkeras.LanguageModel,
+        {
+            "vocab_size": V,
+            "units": 8,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "gru",
+            "decoder": "transformer",
+            "num_heads": 2,
+            "ff_units": 9,
+            "max_length": 12,
+            "norm": "post",
+            "positions": "sinusoid",
+            "tied_embeddings": True,
+            "embedding_units": 7,
+            "recurrent_dropout": 0.25,
+            "zoneout": 0.125,
+        },
+        TARGET,
+        NEXT,
+        WEIGHT,
+    ),
+    Entry(
+        seqkeras.Forecaster,
+        {
+            "input_units": D,
+            "window": S,
+            "horizon": 2,
+            "units": 8,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "lstm",
+            "encoder": "convolution",
+            "quantiles": [0.25, 0.5],
+        },
+        floats(B, S, D),
+        rng.integers(0, 2, (B, 2, D)).astype("int32"),
+    ),
+]
+
+# The classifier's other way in.
+REAL_VALUED = Entry(
+    seqkeras.SequenceClassifier,
+    {"vocab_size": None, "num_classes": C, "units": 8, "input_units": D},
+    {"values": floats(B, S, D), "length": MASK.sum(axis=1).astype("int32")},
+    LABEL,
+)
+
+SEARCHES = [
+    Entry(seqkeras.Greedy, {"max_length": 7}, {"source": SOURCE}, made={"model": MODELS[3].make}),
+    Entry(
+        seqkeras.Sample,
+        {"max_length": 7, "temperature": 0.5},
+        {"source": SOURCE, "uniform": rng.random((B, 7)).astype("float32")},
+        made={"model": MODELS[4].make},
+    ),
+]
+
+CELLS = [
+    Entry(cls, {"units": 5}, {"inputs": floats(B, D), "state": (floats(B, 5),) * cls.num_states})
+    for cls in cells.names().values()
+    if cls.__module__.startswith(cells.__name__)
+]
+
+LAYERS = [
+    Entry(
+        recurrence.Recurrence,
+        {"reverse": True},
+        {"inputs": floats(B, S, D), "mask": MASK},
+        made={"cell": lambda: cells.make("lstm", 5)},
+    ),
+    Entry(
+        attention.Attention,
+        {"units": 5, "score": "dot"},
+        {"query": floats(B, T, 4), "keys": floats(B, S, 5), "memory": floats(B, S, 6), "mask": MASK},
+    ),
+    Entry(
+        attention.MultiHeadAttention,
+        {"units": 8, "num_heads": 2, "dropout": 0.25},
+        {"query": floats(B, T, 8), "keys": floats(B, 2, S, 4), "values": floats(B, 2, S, 4), "mask": MASK[:, None]},
+    ),
+    Entry(
+        transformer.Positions,
+        {"vocab_size": V, "units": 6, "max_length": 7, "positions": "learned"},
+        {"ids": SOURCE},
+    ),
+    Entry(
+        transformer.EncoderBlock,
+        {"units": 8, "num_heads": 2, "ff_units": 9, "dropout": 0.25, "norm": "post"},
+        {"x": floats(B, S, 8), "mask": MASK},
+    ),
+    Entry(
+        transformer.DecoderBlock,
+        {"units": 8, "num_heads": 2, "ff_units": 9, "dropout": 0.25, "norm": "post"},
+        {
+            "x": floats(B, T, 8),
+            "mask": np.tril(np.ones((1, T, T), bool)),
+            "memory": (floats(B, 2, S, 4), floats(B, 2, S, 4)),
+            "memory_mask": MASK,
+        },
+    ),
+    Entry(
+        encoders.RecurrentEncoder,
+        {
+            "units": 5,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "lstm",
+            "bidirectional": True,
+            "residual": True,
+            "recurrent_dropout": 0.25,
+            "zoneout": 0.125,
+        },
+        {"inputs": floats(B, S, D), "mask": MASK},
+    ),
+    Entry(
+        encoders.ConvolutionEncoder,
+        {"units": 5, "num_layers": 2, "dropout": 0.25, "window": 3},
+        {"inputs": floats(B, S, D), "mask": MASK},
+    ),
+    Entry(
+        encoders.WindowEncoder,
+        {"units": 5, "dropout": 0.25, "window": 3},
+        {"inputs": floats(B, S, D), "mask": MASK},
+    ),
+    Entry(encoders.BagEncoder, {"units": 5, "dropout": 0.25}, {"inputs": floats(B, S, D), "mask": MASK}),
+    Entry(
+        transformer.CausalBlock,
+        {"units": 8, "num_heads": 2, "ff_units": 9, "dropout": 0.25, "norm": "post"},
+        {"x": floats(B, T, 8), "mask": np.tril(np.ones((1, T, T), bool))},
+    ),
+    Entry(
+        language.RecurrentPredictor,
+        {
+            "vocab_size": V,
+            "units": 5,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "lstm",
+            "embedding_units": 4,
+            "recurrent_dropout": 0.25,
+            "zoneout": 0.125,
+        },
+        {"ids": TARGET},
+    ),
+    Entry(
+        language.TransformerPredictor,
+        {
+            "vocab_size": V,
+            "units": 8,
+            "num_layers": 1,
+            "num_heads": 2,
+            "ff_units": 9,
+            "dropout": 0.25,
+            "max_length": 7,
+            "norm": "post",
+            "positions": "sinusoid",
+            "tied_embeddings": True,
+        },
+        {"ids": TARGET},
+    ),
+    Entry(
+        encoders.TransformerEncoder,
+        {"units": 8, "num_layers": 1, "num_heads": 2, "ff_units": 9, "dropout": 0.25, "norm": "post"},
+        {"inputs": floats(B, S, 8), "mask": MASK},
+    ),
+    Entry(
+        decoders.RecurrentDecoder,
+        {
+            "vocab_size": V,
+            "units": 5,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "lstm",
+            "context": "state",
+            "embedding_units": 4,
+            "recurrent_dropout": 0.25,
+            "zoneout": 0.125,
+        },
+        {"ids": TARGET, "memory": floats(B, D)},
+    ),
+    Entry(
+        decoders.AttentionDecoder,
+        {
+            "vocab_size": V,
+            "units": 5,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "lstm",
+            "score": "dot",
+            "embedding_units": 4,
+            "recurrent_dropout": 0.25,
+            "zoneout": 0.125,
+        },
+        {"ids": TARGET, "memory": floats(B, S, D), "mask": MASK},
+    ),
+    Entry(
+        decoders.TransformerDecoder,
+        {
+            "vocab_size": V,
+            "units": 8,
+            "num_layers": 1,
+            "num_heads": 2,
+            "ff_units": 9,
+            "dropout": 0.25,
+            "max_length": 7,
+            "norm": "post",
+            "positions": "learned",
+            "tied_embeddings": True,
+        },
+        {"ids": TARGET, "memory": floats(B, S, 8), "mask": MASK},
+    ),
+]
+
+LOSSES = [
+    Entry(seqkeras.CrossEntropy, {"label_smoothing": 0.25, "name": "smooth"}, {}),
+    Entry(seqkeras.BinaryCrossEntropy, {"name": "labels"}, {}),
+    Entry(seqkeras.QuantileLoss, {"quantiles": [0.25, 0.5], "name": "quarters"}, {}),
+]
+METRICS = [
+    Entry(cls, {"name": "figure"}, {}) for cls in (seqkeras.TokenAccuracy, seqkeras.ExactMatch, seqkeras.Perplexity)
+]
+WRAPPED_CELLS = [
+    Entry(
+        cls,
+        arguments,
+        {"inputs": floats(B, D), "state": (floats(B, 5), floats(B, 5))},
+        made={"cell": lambda: cells.make("lstm", 5)},
+    )
+    for cls, arguments in (
+        (cells_regularized.VariationalDropout, {"input_rate": 0.25, "recurrent_rate": 0.5}),
+        (cells_regularized.Zoneout, {"rates": [0.25, 0.5]}),
+    )
+]
+
+# Models around models, with tests of their own.
+CARRIED = [
+    Entry(seqkeras.Truncated, {"batch_size": B}, TARGET, made={"model": lambda: seqkeras.LanguageModel(V, 8)}),
+]
+
+EVERYTHING = [*CARRIED, *MODELS, *SEARCHES, *CELLS, *WRAPPED_CELLS, *LAYERS, *LOSSES, *METRICS]

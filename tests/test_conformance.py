@@ -1,0 +1,264 @@
+"""What every public class owes, over the whole catalog."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import seqkeras
+from tests import catalog
+from tests.catalog import CELLS, EVERYTHING, LAYERS, MODELS, REAL_VALUED, SEARCHES, WRAPPED_CELLS
+
+PARTS = [*CELLS, *WRAPPED_CELLS, *LAYERS]
+
+
+def each(entries):
+    return pytest.mark.parametrize("entry", entries, ids=lambda entry: entry.name)
+
+
+def test_every_registered_class_is_listed_once():
+    registered = {
+        cls
+        for name, cls in keras.saving.get_custom_objects().items()
+        if name.startswith("seqkeras>") and cls.__module__.startswith("seqkeras.")
+    }
+    listed = [entry.cls for entry in EVERYTHING]
+    assert len(listed) == len(set(listed))
+    assert registered == set(listed)
+
+
+@each(EVERYTHING)
+def test_config_holds_every_constructor_argument_with_its_value(entry):
+    config = entry.make().get_config()
+    parameters = list(inspect.signature(entry.cls).parameters.values())
+    names = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
+    assert names - set(config) == set()
+    assert {name: config[name] for name in entry.arguments} == entry.arguments
+
+
+@each([entry for entry in EVERYTHING if entry not in CELLS])
+def test_the_catalog_gives_each_argument_a_value_of_its_own(entry):
+    """Otherwise a value lost on the way to the config would go unseen. The arguments of cells are tested with them."""
+    parameters = [p for p in inspect.signature(entry.cls).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    given = {**entry.arguments, **entry.made}
+    assert {p.name for p in parameters} - set(given) <= {"input_units", "strategy"}  # which rule out others
+    assert [p.name for p in parameters if p.name in given and p.default == given[p.name]] == []
+
+
+@each(EVERYTHING)
+def test_config_makes_the_same_object_and_is_plain_json(entry):
+    config = entry.make().get_config()
+    assert entry.cls.from_config(json.loads(json.dumps(config))).get_config() == config
+
+
+def fit_once(model, entry, **options):
+    """One step of plain gradient descent on the whole example batch, not shuffled: the loss before it."""
+    model.compile(keras.optimizers.SGD(0.5), seqkeras.CrossEntropy(), **options)
+    batch = {"batch_size": catalog.B, "shuffle": False, "verbose": 0}
+    return model.fit(entry.inputs, entry.labels, sample_weight=entry.weight, **batch).history["loss"][0]
+
+
+@each([*MODELS, REAL_VALUED])
+def test_eager_compiled_and_xla_training_agree(entry, seed):
+    model = entry.still()
+    start = [w + np.random.normal(scale=0.1, size=w.shape) for w in model.get_weights()]  # none at zero
+    ways = {"eager": {"run_eagerly": True}, "compiled": {"jit_compile": False}, "xla": {"jit_compile": True}}
+    losses, weights = {}, {}
+    for way, options in ways.items():
+        model.set_weights(start)
+        losses[way] = fit_once(model, entry, **options)
+        weights[way] = model.get_weights()
+    moved = [np.abs(a - b).max() > 0 for a, b in zip(start, weights["eager"], strict=True)]
+    assert np.mean(moved) > 0.7, "most weights must have moved, else there is nothing to compare"
+    for way in ("compiled", "xla"):
+        np.testing.assert_allclose(losses[way], losses["eager"], rtol=1e-5)
+        for a, b in zip(weights[way], weights["eager"], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@each([*MODELS, REAL_VALUED])
+def test_mixed_precision_trains_close_to_float32(entry, seed):
+    exact = entry.still()
+    start = exact.get_weights()
+    loss = fit_once(exact, entry, run_eagerly=True)
+    for dtype in ("float16", "bfloat16"):
+        mixed = entry.still(dtype=f"mixed_{dtype}")
+        mixed.set_weights(start)
+        assert {v.dtype for v in mixed.trainable_variables} == {"float32"}
+        assert keras.backend.standardize_dtype(mixed(entry.inputs).dtype) == dtype
+        np.testing.assert_allclose(fit_once(mixed, entry, jit_compile=False), loss, rtol=0.02)
+        for a, b in zip(mixed.get_weights(), exact.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, atol=0.02)
+
+
+@each(MODELS)
+def test_a_file_keeps_the_precision_of_every_part(entry, tmp_path):
+    model = entry.make(dtype="mixed_bfloat16")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert keras.config.dtype_policy().name == "float32"
+    np.testing.assert_array_equal(loaded(entry.inputs), model(entry.inputs))
+
+
+CHILD = """
+import sys
+
+import keras
+import numpy as np
+import seqkeras
+
+folder, *names = sys.argv[1:]
+for name in names:
+    model = keras.models.load_model(f"{folder}/{name}.keras")
+    arrays = dict(np.load(f"{folder}/{name}.npz"))
+    labels, weight = arrays.pop("labels", None), arrays.pop("weight", None)
+    inputs = arrays.get("only", arrays)
+    results = model(inputs)
+    results = results if isinstance(results, dict) else {"outputs": results}
+    if labels is not None:
+        model.fit(inputs, labels, sample_weight=weight, shuffle=False, verbose=0)
+        results.update({f"weight{i}": w for i, w in enumerate(model.get_weights())})
+    np.savez(f"{folder}/{name}.results.npz", **{k: keras.ops.convert_to_numpy(x) for k, x in results.items()})
+if keras.backend.backend() != "tensorflow":
+    assert "tensorflow" not in sys.modules
+"""
+
+
+def all_in_one(entries):
+    """Layers side by side as one functional model, for one file: (model, its named inputs)."""
+    symbolic, inputs, outputs = {}, {}, {}
+    for entry in entries:
+        flat = keras.tree.flatten(entry.inputs)
+        names = [f"{entry.name}_{i}" for i in range(len(flat))]
+        inputs.update(zip(names, flat, strict=True))
+        symbolic.update({k: keras.Input(batch_shape=inputs[k].shape, dtype=inputs[k].dtype.name) for k in names})
+        given = keras.tree.pack_sequence_as(entry.inputs, [symbolic[k] for k in names])
+        results = keras.tree.flatten(entry.make()(**given))
+        outputs.update({f"{entry.name}_{i}": x for i, x in enumerate(results)})
+    return keras.Model(symbolic, outputs), inputs
+
+
+def train_once(model, entry):
+    model.fit(entry.inputs, entry.labels, sample_weight=entry.weight, shuffle=False, verbose=0)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """(folder of `.keras` files and their inputs, what the models in them answer here: {file: {output: array}})."""
+    folder, answers = tmp_path_factory.mktemp("saved"), {}
+
+    def save(name, model, inputs, **arrays):
+        inputs = inputs if isinstance(inputs, dict) else {"only": inputs}
+        np.savez(folder / name, **inputs, **{k: v for k, v in arrays.items() if v is not None})
+        model.save(folder / f"{name}.keras")
+        results = model(inputs.get("only", inputs))
+        answers[name] = results if isinstance(results, dict) else {"outputs": results}
+
+    for entry in MODELS:
+        model = entry.still()
+        metrics = [seqkeras.TokenAccuracy(), seqkeras.ExactMatch(), seqkeras.Perplexity()]
+        model.compile(
+            keras.optimizers.SGD(0.5, momentum=0.9),
+            seqkeras.CrossEntropy(label_smoothing=0.1),
+            weighted_metrics=["accuracy"] if entry.weight is None else metrics,
+        )
+        train_once(model, entry)
+        save(entry.name, model, entry.inputs, labels=entry.labels, weight=entry.weight)
+        train_once(model, entry)
+        answers[entry.name].update({f"weight{i}": w for i, w in enumerate(model.get_weights())})
+    for entry in SEARCHES:
+        save(entry.name, entry.make(), entry.inputs)
+    save("layers", *all_in_one(PARTS))
+    return folder, answers
+
+
+def elsewhere(saved, backend, names):
+    """What the same files answer in a new process that imports nothing but keras and seqkeras."""
+    folder, _ = saved
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(folder), *names],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {name: dict(np.load(folder / f"{name}.results.npz")) for name in names}
+
+
+@pytest.fixture(scope="module")
+def in_a_new_process(saved):
+    return elsewhere(saved, "tensorflow", saved[1])
+
+
+@pytest.fixture(scope="module")
+def in_jax(saved):
+    pytest.importorskip("jax", reason="jax is not installed")
+    return elsewhere(saved, "jax", [entry.name for entry in [*MODELS, SEARCHES[0]]])
+
+
+def same(received, expected):
+    assert set(received) == set(expected) != set()
+    for name, value in expected.items():
+        np.testing.assert_allclose(received[name], value, atol=1e-5, err_msg=name)
+
+
+@each([*MODELS, *SEARCHES])
+def test_a_file_says_and_learns_the_same_in_a_new_process(entry, saved, in_a_new_process):
+    same(in_a_new_process[entry.name], saved[1][entry.name])
+
+
+@each(PARTS)
+def test_a_layer_says_the_same_in_a_new_process(entry, saved, in_a_new_process):
+    def own(answers):
+        return {k: v for k, v in answers["layers"].items() if k.rpartition("_")[0] == entry.name}
+
+    same(own(in_a_new_process), own(saved[1]))
+
+
+@each([*MODELS, SEARCHES[0]])
+def test_a_file_says_and_learns_the_same_in_jax_without_tensorflow(entry, saved, in_jax):
+    same(in_jax[entry.name], saved[1][entry.name])
+
+
+def test_wrong_arguments_say_what_was_expected():
+    wrong = [
+        (seqkeras.SequenceClassifier, {"vocab_size": None}, "either vocab_size .* or input_units"),
+        (seqkeras.SequenceClassifier, {"vocab_size": 0}, "vocab_size to be a positive integer"),
+        (seqkeras.SequenceClassifier, {"num_classes": 0}, "num_classes to be a positive integer"),
+        (seqkeras.SequenceClassifier, {"units": 0}, "units to be a positive integer"),
+        (seqkeras.SequenceClassifier, {"embedding_units": -1}, "embedding_units to be a positive integer"),
+        (seqkeras.SequenceClassifier, {"input_units": 1.5, "vocab_size": None}, "input_units to be a positive integer"),
+        (seqkeras.SequenceClassifier, {"num_layers": 0}, "num_layers to be a positive integer"),
+        (seqkeras.SequenceClassifier, {"dropout": 1.0}, r"dropout to be a number in \[0, 1\)"),
+        (seqkeras.SequenceClassifier, {"cell": "gr", "encoder": "recurrent"}, "cell to be one of .*gru.*lstm"),
+        (seqkeras.SequenceClassifier, {"pooling": "min"}, "pooling to be one of last, max, mean"),
+        (seqkeras.SequenceGenerator, {"vocab_size": "many"}, "vocab_size to be a positive integer"),
+        (seqkeras.SequenceGenerator, {"units": True}, "units to be a positive integer"),
+        (seqkeras.SequenceGenerator, {"num_layers": 0}, "num_layers to be a positive integer"),
+        (seqkeras.SequenceGenerator, {"context": "all"}, "context to be one of state, input, both"),
+        (seqkeras.SequenceGenerator, {"dropout": -0.1}, "dropout to be a number"),
+        (seqkeras.SequenceGenerator, {"embedding_units": 0}, "embedding_units to be a positive integer"),
+        (seqkeras.Seq2Seq, {"target_vocab_size": 0}, "target_vocab_size to be a positive integer"),
+        (seqkeras.Seq2Seq, {"vocab_size": 2.0}, "vocab_size to be a positive integer"),
+        (seqkeras.Seq2Seq, {"units": None}, "units to be a positive integer"),
+        (seqkeras.AttentionSeq2Seq, {"score": "cosine"}, "score to be one of mlp, dot, scaled_dot"),
+        (seqkeras.AttentionSeq2Seq, {"embedding_units": 0}, "embedding_units to be a positive integer"),
+        (seqkeras.TransformerSeq2Seq, {"num_heads": 3}, "units to be a multiple of num_heads"),
+        (seqkeras.TransformerSeq2Seq, {"num_heads": 0}, "num_heads to be a positive integer"),
+        (seqkeras.TransformerSeq2Seq, {"ff_units": 0}, "ff_units to be a positive integer"),
+        (seqkeras.TransformerSeq2Seq, {"num_layers": 0}, "num_layers to be a positive integer"),
+        (seqkeras.TransformerSeq2Seq, {"max_length": 0}, "max_length to be a positive integer"),
+        (seqkeras.TransformerSeq2Seq, {"norm": "none"}, "norm to be one of pre, post"),
+        (seqkeras.TransformerSeq2Seq, {"positions": "rotary"}, "positions to be one of sinusoid, learned"),
+        (seqkeras.TransformerSeq2Seq, {"dropout": 2}, "dropout to be a number"),
+        (seqkeras.CrossEntropy, {"label_smoothing": 1}, "label_smoothing to be a number"),
+    ]
+    entries = {entry.cls: entry for entry in EVERYTHING}
+    for cls, changed, message in wrong:
+        with pytest.raises(ValueError, match=f"Expected {message}.* Received: .*{list(changed)[0]}="):
+            entries[cls].make(**changed)
