@@ -1,5 +1,6 @@
 """The command line: from arguments to a command, and how it ended."""
 
+import atexit
 import contextlib
 import logging
 import os
@@ -16,6 +17,8 @@ def main(arguments=None):
         asked = usage.understood(arguments)
     except SystemExit as end:  # argparse has said why
         return end.code
+    if arguments is None and not asked.traceback:
+        atexit.register(mute)  # LiteRT has last words, after Python's
     with contextlib.nullcontext() if asked.traceback else quiet():
         try:
             with progress.working("starting"):
@@ -62,6 +65,10 @@ def quiet():
             sys.stderr = before
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def mute():
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 if __name__ == "__main__":
