@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import seqkeras
+from seqkeras import export
 from tests import catalog
 from tests.catalog import CELLS, EVERYTHING, LAYERS, MODELS, REAL_VALUED, SEARCHES, WRAPPED_CELLS
 
@@ -223,6 +224,24 @@ def test_a_layer_says_the_same_in_a_new_process(entry, saved, in_a_new_process):
 @each([*MODELS, SEARCHES[0]])
 def test_a_file_says_and_learns_the_same_in_jax_without_tensorflow(entry, saved, in_jax):
     same(in_jax[entry.name], saved[1][entry.name])
+
+
+@pytest.mark.slow
+@each([*MODELS, REAL_VALUED])
+def test_its_file_for_a_phone_is_clean_and_says_the_same(entry, seed, tmp_path):
+    """Built-in operators only, and the answers of Keras, SavedModel, interpreter and CompiledModel alike."""
+    model = entry.make()
+    for v in model.trainable_variables:  # livelier than at the start, so that answers differ
+        v.assign(v + 0.3 * keras.random.normal(v.shape))
+    model = seqkeras.Greedy(model, 7) if hasattr(model, "step") else model
+    inputs = next(iter(model.signatures(1, catalog.S).values()))[1]
+    given = entry.inputs if isinstance(entry.inputs, dict) else dict.fromkeys(inputs, entry.inputs)
+    path = tmp_path / "model.tflite"
+    export.to_tflite(model, path, catalog.S)
+    export.audit(path)
+    report = export.parity(model, path, {name: given[name] for name in inputs})
+    assert report["examples"] == catalog.B
+    assert {"saved_model", "interpreter", "compiled"} <= set(report)
 
 
 def test_wrong_arguments_say_what_was_expected():
