@@ -3,15 +3,48 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
-from seqkeras import demo, runs
+from seqkeras import demo, report, runs, training, usage
+from seqkeras.pipelines import readers
 
 SMALL = {
     "languages": "classify samples:languages:600 --tokenizer characters --epochs 1 --units 8",
     "territories": "generate samples:territories:300 --max-length 40 --epochs 1 --units 8",
     "dates": "translate samples:dates:600 --tokenizer characters --epochs 1 --units 8",
 }
+
+
+@pytest.mark.parametrize("commands", [demo.COMMANDS, demo.THOROUGH])
+def test_each_family_is_a_command_that_can_be_typed(commands):
+    for name, command in commands.items():
+        settings = training.settings(usage.understood(f"train {command} --name {name}".split()))
+        assert settings["data"][0].startswith(f"samples:{name}")
+
+
+def test_examples_are_spread_from_the_shortest_to_the_longest_each_text_once():
+    records = readers.lists(["a" * n for n in (5, 1, 9, 3, 7, 1, 9)], list("abcdefg"))
+    assert [len(text) for text in runs.spread(records, 3).column(0)] == [1, 5, 9]
+    assert [len(text) for text in runs.spread(records, 100).column(0)] == [1, 3, 5, 7, 9]
+
+
+def test_rows_are_padded_to_the_shape_of_the_file():
+    ids = np.array([[4, 5], [6, 0]], "int32")
+    first, second = demo.rows_of({"source": ids, "label": np.array([1, 2])}, {"source": (1, 4), "label": (1,)})
+    assert first["source"].tolist() == [[4, 5, 0, 0]] and second["source"].tolist() == [[6, 0, 0, 0]]
+    assert first["label"].tolist() == [1] and second["label"].tolist() == [2]
+
+
+def test_the_page_shows_text_as_text_and_curves_as_a_picture():
+    row = {"family": "f", "model": "m", "parameters": 1, "seconds": 2.0, "quality": {"accuracy": 0.5}, "examples": 3}
+    row |= {"bytes": 4, "milliseconds": {"interpreter": 1.0}, "tokens": {"interpreter": {"equal": 5, "of": 5}}}
+    page = report.table([row | {"samples": [{"input": "<b>&", "answer": "ok"}]}])
+    assert "&lt;b&gt;&amp; → ok" in page and "<b>" not in page
+    figure = report.learning({"one": [(10, 2.0), (20, 1.0)], "two": [(10, 3.0)]})
+    assert [axes.get_title() for axes in figure.axes] == ["one", "two"]
+    assert figure.axes[0].lines[0].get_xydata().tolist() == [[10, 2], [20, 1]]
+    assert report.picture(figure, "curves").startswith('<img alt="curves" src="data:image/png;base64,iVBOR')
 
 
 def checked(root):
