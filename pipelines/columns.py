@@ -5,11 +5,11 @@ from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
+
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.records import Records
 from seqkeras.pipelines.tokenizers import train_tokenizer
 from seqkeras.pipelines.vocabulary import Tokenizer
-
 from seqkeras.tokens import END, START
 
 

@@ -6,11 +6,11 @@ from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
+
 from seqkeras.pipelines import batching
 from seqkeras.pipelines.columns import lengths_of
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.splits import shared
-
 from seqkeras.tokens import END
 
 FEWEST_BATCHES = 4  # a bucket with fewer would give the same batches every epoch

@@ -2,10 +2,10 @@
 
 import numpy as np
 import tensorflow as tf
+
 from seqkeras.pipelines.columns import ids, tokenizer_for, windows
 from seqkeras.pipelines.prepare import Data
 from seqkeras.pipelines.splits import splits
-
 from seqkeras.tokens import END, PAD, START
 
 

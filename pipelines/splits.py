@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+
 from seqkeras.pipelines.records import Records
 
 NAMES = ("train", "validation", "test")

@@ -7,10 +7,10 @@ those of `prepare`: batch_size, tokens_per_batch, max_length, truncate, num_buck
 
 import numpy as np
 import tensorflow as tf
+
 from seqkeras.pipelines.columns import ids, indices, numbers, ragged, tokenizer_for, train_labels, windows
 from seqkeras.pipelines.prepare import prepare
 from seqkeras.pipelines.splits import splits
-
 from seqkeras.tokens import END, PAD, START
 
 

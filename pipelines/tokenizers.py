@@ -10,9 +10,9 @@ from pathlib import Path
 import sentencepiece
 import tensorflow as tf
 import tensorflow_text as tf_text
+
 from seqkeras.pipelines.files import read_json, write_bytes
 from seqkeras.pipelines.vocabulary import REPLACEMENT, SPECIAL, Tokenizer, Vocabulary
-
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 import tensorflow as tf
-from seqkeras.pipelines.files import write_json
 
+from seqkeras.pipelines.files import write_json
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 SPECIAL = 4  # ids below this are PAD, START, END, UNKNOWN

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_datasets
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from seqkeras.pipelines import readers
 
 

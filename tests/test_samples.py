@@ -11,6 +11,7 @@ from babel import Locale
 from babel.dates import format_date
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from seqkeras.pipelines import samples
 
 DAYS = st.dates(date(1900, 1, 1), date(2099, 12, 31))

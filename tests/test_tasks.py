@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqkeras.pipelines import Bytes, Characters, Labels, Words, readers
 
 from seqkeras import pipelines
+from seqkeras.pipelines import Bytes, Characters, Labels, Words, readers
 from seqkeras.tokens import END, PAD, START
 
 CATS = [

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from seqkeras.pipelines import Bytes, Characters, Labels, SentencePiece, Words, load_tokenizer
 from seqkeras.pipelines.tokenizers import train_tokenizer
-
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 SENTENCES = [
