@@ -104,6 +104,7 @@ def compared(run, bundle, texts):
         shapes = file.manifest["signatures"][run.task]["inputs"]
         got = [file.run(**row) for row in rows_of(inputs, {name: shape["shape"] for name, shape in shapes.items()})]
         ids = np.concatenate([next(iter(outputs.values())) for outputs in got])
+        # classes are counted from 1 here, since no class is padding
         ids = ids.argmax(-1)[:, None] + 1 if run.task == "classify" else ids
         wanted = expected.argmax(-1)[:, None] + 1 if run.task == "classify" else expected
         real = wanted != PAD
