@@ -16,6 +16,7 @@ from tests import catalog
 from tests.catalog import CELLS, EVERYTHING, LAYERS, MODELS, REAL_VALUED, SEARCHES, WRAPPED_CELLS
 
 PARTS = [*CELLS, *WRAPPED_CELLS, *LAYERS]
+IN_JAX = [*MODELS[:5], SEARCHES[0]]  # a model a family
 
 
 def each(entries):
@@ -93,8 +94,11 @@ def test_mixed_precision_trains_close_to_float32(entry, seed):
         assert {v.dtype for v in mixed.trainable_variables} == {"float32"}
         assert keras.backend.standardize_dtype(mixed(entry.inputs).dtype) == dtype
         np.testing.assert_allclose(fit_once(mixed, entry, jit_compile=False), loss, rtol=0.02)
-        for a, b in zip(mixed.get_weights(), exact.get_weights(), strict=True):
-            np.testing.assert_allclose(a, b, atol=0.02)
+        moved, moved_mixed = (
+            np.concatenate([np.ravel(a - b) for a, b in zip(model.get_weights(), start, strict=True)])
+            for model in (exact, mixed)
+        )
+        assert np.linalg.norm(moved_mixed - moved) < 0.1 * np.linalg.norm(moved)
 
 
 @each(MODELS)
@@ -119,9 +123,10 @@ for name in names:
     arrays = dict(np.load(f"{folder}/{name}.npz"))
     labels, weight = arrays.pop("labels", None), arrays.pop("weight", None)
     inputs = arrays.get("only", arrays)
-    results = model(inputs)
+    results = model(inputs) if keras.backend.backend() == "tensorflow" else model.predict_on_batch(inputs)
     results = results if isinstance(results, dict) else {"outputs": results}
     if labels is not None:
+        model.run_eagerly = keras.backend.backend() == "tensorflow"
         model.fit(inputs, labels, sample_weight=weight, shuffle=False, verbose=0)
         results.update({f"weight{i}": w for i, w in enumerate(model.get_weights())})
     np.savez(f"{folder}/{name}.results.npz", **{k: keras.ops.convert_to_numpy(x) for k, x in results.items()})
@@ -168,6 +173,7 @@ def saved(tmp_path_factory):
             seqkeras.CrossEntropy(label_smoothing=0.1),
             weighted_metrics=["accuracy"] if entry.weight is None else metrics,
         )
+        model.run_eagerly = True
         train_once(model, entry)
         save(entry.name, model, entry.inputs, labels=entry.labels, weight=entry.weight)
         train_once(model, entry)
@@ -183,7 +189,7 @@ def elsewhere(saved, backend, names):
     folder, _ = saved
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(folder), *names],
-        env={**os.environ, "KERAS_BACKEND": backend},
+        env={**os.environ, "KERAS_BACKEND": backend, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
         capture_output=True,
         text=True,
     )
@@ -199,7 +205,7 @@ def in_a_new_process(saved):
 @pytest.fixture(scope="module")
 def in_jax(saved):
     pytest.importorskip("jax", reason="jax is not installed")
-    return elsewhere(saved, "jax", [entry.name for entry in [*MODELS, SEARCHES[0]]])
+    return elsewhere(saved, "jax", [entry.name for entry in IN_JAX])
 
 
 def same(received, expected):
@@ -221,7 +227,7 @@ def test_a_layer_says_the_same_in_a_new_process(entry, saved, in_a_new_process):
     same(own(in_a_new_process), own(saved[1]))
 
 
-@each([*MODELS, SEARCHES[0]])
+@each(IN_JAX)
 def test_a_file_says_and_learns_the_same_in_jax_without_tensorflow(entry, saved, in_jax):
     same(in_jax[entry.name], saved[1][entry.name])
 
