@@ -79,7 +79,7 @@ def test_a_class_to_each_of_five_sentences(context, seed):
     label = np.arange(5)
     model = seqkeras.SequenceGenerator(V, 5, units=32, context=context)
     right = says(Greedy(model, following.shape[1]), {"label": label}, SOURCE)
-    learn(model, {"label": label, "target": target}, following, weight, right, epochs=200, every=10)
+    learn(model, {"label": label, "target": target}, following, weight, right, epochs=400, every=10)
 
 
 @pytest.mark.parametrize("family", ["Seq2Seq", "AttentionSeq2Seq", "TransformerSeq2Seq"])
