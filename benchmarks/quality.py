@@ -243,7 +243,7 @@ def multi30k(hours=0.95):
         max_length=64,
         tied_embeddings=True,
     )
-    seconds = train(model, data, epochs=20, rate=1e-3, monitor="val_loss", label_smoothing=0.1, hours=hours)
+    seconds = train(model, data, epochs=15, rate=1e-3, monitor="val_loss", label_smoothing=0.1, hours=hours)
     model.save(ROOT / "runs" / "multi30k.keras")
     translated(model, data, seconds)
 

@@ -8,7 +8,7 @@ import sys
 import traceback
 import warnings
 
-from seqkeras import progress, usage
+from seqkeras.cli import progress, usage
 
 
 def main(arguments=None):
@@ -22,7 +22,7 @@ def main(arguments=None):
     with contextlib.nullcontext() if asked.traceback else quiet():
         try:
             with progress.working("starting"):
-                from seqkeras import commands  # TensorFlow: after the arguments have been understood
+                from seqkeras.cli import commands  # TensorFlow: after the arguments have been understood
             getattr(commands, asked.command)(asked)
             sys.stdout.flush()
             return 0

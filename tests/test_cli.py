@@ -12,8 +12,8 @@ import time
 import pytest
 
 import seqkeras
-from seqkeras import options, runs, training, usage
 from seqkeras.__main__ import main
+from seqkeras.cli import options, runs, training, usage
 
 QUICK = "--epochs 2 --batch-size 8 --units 8"
 

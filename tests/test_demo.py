@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from seqkeras import demo, report, runs, training, usage
+from seqkeras.cli import demo, report, runs, training, usage
 from seqkeras.pipelines import readers
 
 SMALL = {

@@ -11,7 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seqkeras import export, metrics, pipelines, search, sources, training
+from seqkeras import export, metrics, pipelines, search
+from seqkeras.cli import sources, training
 from seqkeras.pipelines import files
 from seqkeras.tokens import END, PAD
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import keras
 
-from seqkeras import distribution, losses, metrics, models, pipelines, progress, search, sources
+from seqkeras import distribution, losses, metrics, models, pipelines, search
+from seqkeras.cli import progress, sources
 from seqkeras.pipelines import files
 
 SETTINGS = (

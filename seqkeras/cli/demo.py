@@ -6,9 +6,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from seqkeras import export, report, runs, search, training, usage
+from seqkeras import export, search
+from seqkeras.cli import report, runs, training, usage
+from seqkeras.cli.progress import working
 from seqkeras.pipelines import files
-from seqkeras.progress import working
 from seqkeras.tokens import PAD
 
 COMMANDS = {

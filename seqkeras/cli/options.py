@@ -25,7 +25,7 @@ def of(model):
 
     Returns: list of `Option`.
     """
-    tree = ast.parse((Path(__file__).parent / "models.py").read_text(encoding="utf-8"))
+    tree = ast.parse((Path(__file__).parents[1] / "models.py").read_text(encoding="utf-8"))
     found = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == model)
     constructor = next(node for node in found.body if getattr(node, "name", "") == "__init__")
     arguments = constructor.args.args[len(constructor.args.args) - len(constructor.args.defaults) :]

@@ -5,9 +5,9 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from seqkeras import runs, sources, training
+from seqkeras.cli import runs, sources, training
+from seqkeras.cli.progress import working
 from seqkeras.pipelines import files, readers
-from seqkeras.progress import working
 
 
 def train(asked):
@@ -75,7 +75,7 @@ def export(asked):
 
 
 def demo(asked):
-    from seqkeras import demo
+    from seqkeras.cli import demo
 
     demo.run(asked.runs / "demo", thorough=asked.thorough, seed=asked.seed)
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from seqkeras import options
+from seqkeras.cli import options
 
 MODELS = {
     "classify": ("SequenceClassifier",),
