@@ -1,11 +1,12 @@
-# make demo · make test · make test-slow · make bench · make format
+# make demo · make test · make test-slow · make bench · make bench-train · make format
 # The environment is made when it is missing or when its requirements have changed. PYTHON=python3.12 chooses another.
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+PEERS := .venv-bench/installed
 
-.PHONY: demo test test-slow bench format
+.PHONY: demo test test-slow bench bench-train format
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m seqkeras demo
@@ -19,6 +20,9 @@ test-slow: $(INSTALLED)
 bench: $(INSTALLED)
 	@for data in trec g2p scan names multi30k; do $(BIN)/python benchmarks/quality.py $$data || exit 1; done
 
+bench-train: $(INSTALLED) $(PEERS)
+	@$(BIN)/python benchmarks/train.py
+
 format: $(INSTALLED)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -29,4 +33,10 @@ $(INSTALLED): setup.cfg constraints.txt
 	@echo "Installing into .venv, a few minutes the first time"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(PEERS): benchmarks/requirements.txt
+	@echo "Installing what is measured beside into .venv-bench"
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r $<
 	@touch $@

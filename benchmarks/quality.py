@@ -179,7 +179,7 @@ def g2p():
     report("g2p", model, "word error %", 100 * metrics.error_rate(said, data.records["test"].column(1)), 1.8, seconds)
 
 
-def names(samples=200, temperature=0.5):
+def names(samples=200, temperature=0.5, seed=0):
     """Names of 18 nationalities: drawn by a model, recognised by a classifier that was trained separately."""
     records = readers.file_per_class(DATA / "names_by_nationality", "*.txt")
     pairs = sorted({tuple(row) for row in records.select("label", "text")})
@@ -196,7 +196,7 @@ def names(samples=200, temperature=0.5):
     seconds += train(model, data, epochs=10, rate=2e-3, monitor="val_loss")
 
     label = np.repeat(np.arange(len(data.labels)), samples)
-    uniform = np.random.default_rng().random((len(label), 24), "float32")
+    uniform = np.random.default_rng(seed).random((len(label), 24), "float32")
     said = outputs(seqkeras.Sample(model, 24, temperature), {"label": label, "uniform": uniform}, letters)
     kept = [(text, int(index)) for text, index in zip(said, label, strict=True) if text]
     logits = judge.predict(pad(tokenizer.encode([text for text, _ in kept])), verbose=0)
@@ -219,6 +219,7 @@ def multi30k(hours=0.95):
     def read(split):
         return readers.parallel_lines(folder / f"{split}.de.gz", folder / f"{split}.en.gz")
 
+    (ROOT / "runs").mkdir(exist_ok=True)
     data = pipelines.translation(
         read("train"),
         read("val"),
@@ -231,6 +232,8 @@ def multi30k(hours=0.95):
         fixed_shapes=True,
     )
     print(data.report)
+    if data.report["test"]["kept"] != 1000:
+        raise SystemExit(f"Expected all 1,000 test sentences. Received: {data.report['test']}")
     source, target = data.tokenizers["source"], data.tokenizers["target"]
     model = seqkeras.TransformerSeq2Seq(
         source.vocab_size,

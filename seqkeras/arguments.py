@@ -21,10 +21,10 @@ def share(**rates):
 
 
 def choice(*allowed, **chosen):
-    """Each one of the strings `allowed`."""
+    """Each one of `allowed`."""
     for name, value in chosen.items():
         if value not in allowed:
-            raise ValueError(f"Expected {name} to be one of {', '.join(allowed)}. Received: {name}={value!r}")
+            raise ValueError(f"Expected {name} to be one of {', '.join(map(str, allowed))}. Received: {name}={value!r}")
 
 
 def quantiles(values):

@@ -23,14 +23,16 @@ class RecurrentEncoder(Masked):
     The summary is the top layer's output after the last real step (and, backwards, after the first).
 
     References: deep: Graves, Mohamed & Hinton 2013, section 2; bidirectional: Schuster & Paliwal 1997, section 2;
-    residual (layer l's input is added to its output from the second layer on): Wu et al. 2016, section 3.1.
+    residual (a layer's input is added to its output from the second layer on, where they are equally wide), and in
+    both directions in the first layer only: Wu et al. 2016, sections 3.1 and 3.2.
 
     Args:
         units: width of each layer and direction.
         num_layers: depth.
         dropout: on each layer's input.
         cell: name of a cell, see `cells.names()`.
-        bidirectional, residual: as above.
+        bidirectional: True, False, or "first" for the first layer only.
+        residual: as above.
         recurrent_dropout, zoneout: rates of the noise in the recurrence, see `cells_regularized`.
     """
 
@@ -49,23 +51,27 @@ class RecurrentEncoder(Masked):
         super().__init__(**kwargs)
         arguments.positive(units=units, num_layers=num_layers)
         arguments.share(dropout=dropout, recurrent_dropout=recurrent_dropout, zoneout=zoneout)
-        directions = (False, True) if bidirectional else (False,)
+        arguments.choice(True, False, "first", bidirectional=bidirectional)
+        both = [bool(bidirectional) and (bidirectional != "first" or depth == 0) for depth in range(num_layers)]
         self.recurrences = [
-            [Recurrence(noisy(cells.make(cell, units), recurrent_dropout, zoneout), reverse) for reverse in directions]
-            for _ in range(num_layers)
+            [
+                Recurrence(noisy(cells.make(cell, units), recurrent_dropout, zoneout), reverse)
+                for reverse in ((False, True) if layer else (False,))
+            ]
+            for layer in both
         ]
         self.drop = keras.layers.Dropout(dropout)
 
     @property
     def width(self):
-        return self.units * (2 if self.bidirectional else 1)
+        return self.units * len(self.recurrences[-1])
 
     def build(self, input_shape):
         width = input_shape[-1]
         for layer in self.recurrences:
             for recurrence in layer:
                 recurrence.build((None, None, width))
-            width = self.width
+            width = self.units * len(layer)
 
     def call(self, inputs, mask=None, training=False):
         x = inputs
@@ -75,7 +81,7 @@ class RecurrentEncoder(Masked):
                 *(recurrence(dropped, mask=mask, training=training) for recurrence in layer), strict=True
             )
             y = ops.concatenate(outputs, axis=-1)
-            x = x + y if self.residual and depth else y
+            x = x + y if self.residual and depth and x.shape[-1] == y.shape[-1] else y
         return x, ops.concatenate([state[0] for state in states], axis=-1)
 
 

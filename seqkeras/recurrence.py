@@ -162,6 +162,28 @@ def kernel(cell, projected, mask, state, reverse=False):
     return tf.ensure_shape(outputs, (*projected.shape[:2], cell.units)), tuple(final)
 
 
+def taught(cell, projected, mask, state, teacher, reverse=False):
+    """Teacher forcing: each step begins from the true output before it, so that all of them are taken at once.
+
+        y_t = step(x_t, y*_{t-1})       y* the true outputs, y*_0 the initial state
+
+    Arguments and results as of the loops, and teacher [T, B, H], y*. For cells whose state is their output; what
+    recurs is then known beforehand, and no loop is left.
+
+    Reference: Goodfellow, Bengio & Courville 2016, section 10.2.1.
+    """
+    (first,) = state
+    mask = _mask(projected, mask)[..., None]
+    true = ops.where(mask, teacher, first)
+    before = ops.concatenate([true[1:], first[None]] if reverse else [first[None], true[:-1]], axis=0)
+    output, _ = cell.step(projected, (before,))
+    ends = ops.zeros_like(masks.last(ops.transpose(mask[..., 0])))
+    if not reverse:
+        ends = ops.maximum(masks.last(ops.transpose(mask[..., 0])) - 1, 0)
+    final = ops.take_along_axis(true, ends[None, :, None], axis=0)[0]
+    return ops.where(mask, output, 0), (final,)
+
+
 def _kept_product(h, tap, z, u):
     """z = h U as kept by the forward pass; its gradient reaches h through U, and `tap` as it is."""
 
@@ -218,6 +240,7 @@ class Recurrence(Masked):
         inputs: [B, T, D].
         mask: bool [B, T], True = real, or None. A masked step keeps the state and outputs zeros.
         initial_state: tuple of [B, H], or None for zeros.
+        teacher: the true outputs [B, T, H], to train a network that recurs from its output alone; see `taught`.
 
     Returns:
         (outputs [B, T, H], final state).
@@ -230,12 +253,20 @@ class Recurrence(Masked):
         if not self.cell.built:
             self.cell.build(input_shape)
 
-    def call(self, inputs, mask=None, initial_state=None, training=False):
+    def call(self, inputs, mask=None, initial_state=None, training=False, teacher=None):
+        if teacher is not None and self.cell.num_states != 1:
+            raise ValueError(
+                f"Expected a cell whose state is its output, with a teacher. Received: {self.cell.num_states} states"
+            )
         if initial_state is None:
             initial_state = self.cell.initial_state(ops.shape(inputs)[0])
         if inputs.shape[1] == 0:  # nothing to run over
             return ops.zeros((ops.shape(inputs)[0], 0, self.cell.units), dtype=inputs.dtype), tuple(initial_state)
         projected = ops.transpose(self.cell.project(inputs, training), (1, 0, 2))
         time_mask = None if mask is None else ops.transpose(mask)
-        outputs, state = _loop.get()(self.cell, projected, time_mask, tuple(initial_state), self.reverse)
+        arguments = self.cell, projected, time_mask, tuple(initial_state)
+        if teacher is None:
+            outputs, state = _loop.get()(*arguments, self.reverse)
+        else:
+            outputs, state = taught(*arguments, ops.transpose(teacher, (1, 0, 2)), self.reverse)
         return ops.transpose(outputs, (1, 0, 2)), state

@@ -25,6 +25,23 @@ def weights_of(layer, *shape):
     return layer.get_weights()
 
 
+def test_a_residual_stack_with_a_bidirectional_first_layer_is_its_layers_one_by_one(sequences):
+    """The encoder of Wu et al. 2016: from the third layer on, what goes in is added to what comes out."""
+    x, mask = sequences
+    layer = encoders.RecurrentEncoder(W, num_layers=4, cell="lstm", bidirectional="first", residual=True)
+    weights_of(layer, None, None, D)
+    assert [len(directions) for directions in layer.recurrences] == [2, 1, 1, 1]
+    (forward, backward), (second,), (third,), (fourth,) = layer.recurrences
+    h = np.concatenate([forward(x, mask=mask)[0], backward(x, mask=mask)[0]], axis=-1)
+    h = np.asarray(second(h, mask=mask)[0])
+    h = h + np.asarray(third(h, mask=mask)[0])
+    top, state = fourth(h, mask=mask)
+    memory, summary = layer(x, mask=mask)
+    np.testing.assert_allclose(memory, h + np.asarray(top), atol=1e-5)
+    np.testing.assert_allclose(summary, state[0], atol=1e-5)
+    assert layer.width == memory.shape[-1] == W
+
+
 @pytest.mark.parametrize("window", [2, 3, 5])
 def test_convolution_is_a_sum_over_the_window_and_its_summary_the_maximum(sequences, window):
     x, mask = sequences

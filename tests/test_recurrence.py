@@ -149,3 +149,48 @@ def test_the_loop_is_chosen_for_a_while_only():
         assert recurrence._loop.get() is scan
         raise RuntimeError
     assert recurrence._loop.get() is before
+
+
+@pytest.mark.parametrize("mask", ["none", "padding"])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("cell", ["jordan", "simplernn", "gru"])
+def test_taught_its_own_outputs_a_network_says_what_it_says_in_the_loop(cell, reverse, mask, seed):
+    layer, mask = make(cell, reverse), MASKS[mask]
+    x, *state = draw(layer)
+    outputs, final = layer(x, mask=mask, initial_state=tuple(state))
+    received, end = layer(x, mask=mask, initial_state=tuple(state), teacher=outputs)
+    np.testing.assert_allclose(received, outputs, atol=1e-5)
+    np.testing.assert_allclose(end[0], final[0], atol=1e-5)
+
+
+def test_a_teacher_is_followed_and_no_gradient_flows_through_time(seed):
+    layer = make("jordan")
+    x, *state = draw(layer)
+    teacher = np.random.normal(size=(B, T, H)).astype("float32")
+    given = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        outputs, _ = layer(given, initial_state=tuple(state), teacher=teacher)
+        last = tf.reduce_sum(outputs[:, -1])
+    first = layer.cell.call(x[:, 3], (teacher[:, 2],))[0]
+    np.testing.assert_allclose(outputs[:, 3], first, atol=1e-5)
+    gradient = np.asarray(tape.gradient(last, given))
+    assert np.all(gradient[:, :-1] == 0) and np.all(np.abs(gradient[:, -1]).sum(-1) > 0)
+
+
+def test_a_network_trained_with_a_teacher_through_fit_runs_alone(seed):
+    """The outputs of one network, learnt by another from the true outputs before each step."""
+    true, taught = make("jordan"), make("jordan")
+    x = np.random.normal(size=(64, T, D)).astype("float32")
+    y = np.asarray(true(x)[0])
+    values, teacher = keras.Input((T, D)), keras.Input((T, H))
+    model = keras.Model([values, teacher], taught(values, teacher=teacher)[0])
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    before = np.mean((np.asarray(taught(x)[0]) - y) ** 2)
+    model.fit([x, y], y, epochs=60, batch_size=64, verbose=0)
+    assert np.mean((np.asarray(taught(x)[0]) - y) ** 2) < before / 5
+
+
+def test_a_teacher_needs_a_cell_whose_state_is_its_output():
+    with pytest.raises(ValueError, match="Expected a cell whose state is its output.*2 states"):
+        make("lstm")(np.zeros((B, T, D), "float32"), teacher=np.zeros((B, T, H), "float32"))

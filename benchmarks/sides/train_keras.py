@@ -1,0 +1,78 @@
+"""A training step of one recurrent layer in Keras on TensorFlow: python train_keras.py ours|taught|layers
+
+ours: this package's loop; taught: the same network with its true outputs given, no loop; layers: `keras.layers`.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import keras
+import numpy as np
+import tensorflow as tf
+from turns import serve
+
+from seqkeras import cells
+from seqkeras.recurrence import Recurrence
+
+LAYERS = {"lstm": "LSTM", "gru": "GRU", "simplernn": "SimpleRNN"}
+
+
+class AsKeras(keras.layers.Layer):
+    """One of our cells as `keras.layers.RNN` wants it: the same equations, the input projected in each step."""
+
+    def __init__(self, cell, **kwargs):
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.state_size = [cell.units] * cell.num_states
+        self.output_size = cell.units
+
+    def build(self, input_shape):
+        self.cell.build(input_shape)
+
+    def call(self, inputs, states, training=False):
+        output, state = self.cell(inputs, tuple(states))
+        return output, list(state)
+
+
+class Ours(keras.layers.Layer):
+    def __init__(self, cell, taught, **kwargs):
+        super().__init__(**kwargs)
+        self.recurrence = Recurrence(cell)
+        self.taught = taught
+
+    def build(self, input_shape):
+        self.recurrence.build(input_shape)
+
+    def call(self, inputs):
+        return self.recurrence(inputs, teacher=inputs if self.taught else None)[0]
+
+
+def layer(side, cell, units):
+    if side in ("ours", "taught"):
+        return Ours(cells.make(cell, units), side == "taught")
+    if cell in LAYERS:
+        return getattr(keras.layers, LAYERS[cell])(units, return_sequences=True)
+    return keras.layers.RNN(AsKeras(cells.make(cell, units)), return_sequences=True)
+
+
+def make(cell, units, length, batch, train):
+    keras.backend.clear_session()
+    model = keras.Sequential([keras.Input((length, units), batch_size=batch), layer(sys.argv[1], cell, units)])
+    model.compile(keras.optimizers.Adam(1e-4), "mse")  # everything else as `fit` has it by default
+    random = np.random.default_rng(0)
+    x, y = (tf.constant(random.standard_normal((batch, length, units)), tf.float32) for _ in range(2))
+    batches = iter(tf.data.Dataset.from_tensors((x, y) if train else (x,)).repeat())
+    model.make_train_function() if train else model.make_predict_function()
+    function = model.train_function if train else model.predict_function
+
+    def step():
+        result = function(batches)
+        np.asarray(result["loss"] if train else result)
+
+    return step, {"parameters": model.count_params()}
+
+
+if __name__ == "__main__":
+    serve(make)

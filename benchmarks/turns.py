@@ -1,0 +1,105 @@
+"""Sides that take turns: each is a process of its own, asked for one measurement after another.
+
+A side is a script that calls `serve(make)`; `make(**case)` gives a function that takes one step and waits for it, and
+a dict of what is said of it (its parameters). Only ratios of one round count: a machine's speed swings.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+SECONDS = 0.15  # a measurement takes about so long, or one step
+
+
+def serve(make, **versions):
+    """Answers requests from the standard input, a line of JSON each, until it is closed."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever else is printed goes to the error stream
+    step, steps = None, 1
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "case" in request:
+            step, said = make(**request["case"])
+            for _ in range(3):
+                began = time.perf_counter()
+                step()
+                one = time.perf_counter() - began
+            steps = max(1, round(SECONDS / one))
+            answer = said
+        elif "versions" in request:
+            answer = versions
+        else:
+            began = time.perf_counter()
+            for _ in range(steps):
+                step()
+            answer = {"ms": (time.perf_counter() - began) / steps * 1e3}
+        answers.write(json.dumps(answer) + "\n")
+
+
+class Side:
+    """A process that serves: `python script arguments`."""
+
+    def __init__(self, name, python, script, *arguments, threads=None):
+        self.name = name
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        if threads:
+            environment |= {"OMP_NUM_THREADS": str(threads)}
+        self._process = subprocess.Popen(
+            [str(python), str(script), *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+
+    def ask(self, **request):
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"Expected an answer of {' '.join(self._process.args)}. Received: none to {request}")
+        return json.loads(answer)
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def duel(name, sides, case, rounds):
+    """Rows of one case: ours, the first of the sides, beside each of the others."""
+    said = [side.ask(case=case) for side in sides]
+    times = [[] for _ in sides]
+    for _ in range(rounds):
+        for side, taken in zip(sides, times, strict=True):
+            taken.append(side.ask(measure=True)["ms"])
+    rows = []
+    for side, taken in list(zip(sides, times, strict=True))[1:]:
+        ratio = statistics.median(peer / ours for peer, ours in zip(taken, times[0], strict=True))
+        rows.append(
+            {
+                "case": name,
+                "ours_ms": round(statistics.median(times[0]), 4),
+                "peer": side.name,
+                "peer_ms": round(statistics.median(taken), 4),
+                "ratio": round(ratio, 3),
+                "rounds": rounds,
+            }
+        )
+    return rows, said
+
+
+def write(name, rows, **beside):
+    """benchmarks/results/NAME.json, whole or not at all."""
+    path = RESULTS / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    content = {"date": date.today().isoformat(), "cores": os.cpu_count(), **beside, "rows": rows}
+    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, path)
