@@ -1,48 +1,14 @@
 """Sequence models in Keras 3: train with `fit`, ship one verified LiteRT file."""
 
-import os
 import sys
+from importlib import import_module
+from pathlib import PurePath
 
-# Started as a command, the package imports nothing ahead of time: `--help` must not wait for TensorFlow.
-started = [os.path.basename(word) for word in sys.orig_argv[1:3]]
-if started[:1] != ["seqkeras"] and started != ["-m", "seqkeras"]:
-    from seqkeras import (
-        attention,
-        cells,
-        cells_discovered,
-        cells_lstm,
-        cells_regularized,
-        decoders,
-        diagnosis,
-        distribution,
-        encoders,
-        forecasting,
-        incremental,
-        language,
-        losses,
-        masks,
-        metrics,
-        models,
-        reading,
-        recurrence,
-        search,
-        signatures,
-        tagging,
-        tokens,
-        transformer,
-    )
-    from seqkeras.diagnosis import Diagnosis
-    from seqkeras.forecasting import Forecaster
-    from seqkeras.incremental import incremental_gradient_descent
-    from seqkeras.language import LanguageModel, Truncated
-    from seqkeras.losses import BinaryCrossEntropy, CrossEntropy, QuantileLoss
-    from seqkeras.metrics import ExactMatch, Perplexity, TokenAccuracy
-    from seqkeras.models import (
-        AttentionSeq2Seq,
-        Seq2Seq,
-        SequenceClassifier,
-        SequenceGenerator,
-        TransformerSeq2Seq,
-    )
-    from seqkeras.search import Greedy, Sample
-    from seqkeras.tagging import SequenceTagger
+# `import seqkeras` brings everything, so that Keras can load any of its models. The command, `seqkeras` or
+# `python -m seqkeras` (then argv[0] is "-m" here), brings it too, but first reads its arguments: help is not to wait.
+if sys.argv[:1] != ["-m"] and PurePath(*sys.argv[:1]).stem != "seqkeras":
+    from seqkeras.public import *  # noqa: F403
+
+
+def __getattr__(name):
+    return getattr(import_module("seqkeras.public"), name)

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import seqkeras
 from seqkeras.__main__ import main
-from seqkeras.cli import options, runs, training, usage
+from seqkeras.cli import commands, options, runs, sources, training, usage
+from seqkeras.pipelines import readers
 
 QUICK = "--epochs 2 --batch-size 8 --units 8"
 
@@ -57,6 +59,10 @@ def here(trained):
 def run(words):
     """The command in this process: its exit status."""
     return main(words.split())
+
+
+def understood(words):
+    return usage.understood(words.split())
 
 
 def command(*words, **options):
@@ -107,6 +113,8 @@ def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
         ("train", "expected a task"),
         ("train classify", "required"),
         ("train classify a.tsv", "--name"),
+        ("train --from settings.json classify a.tsv --name x", "both"),
+        ("predict x some words --file lines.txt", "not allowed with"),
         ("train classify a.tsv --name x/y", "plain name"),
         ("train classify a.tsv --name ..", "plain name"),
         ("train classify a.tsv --name x --epochs 0", "1 or more"),
@@ -119,6 +127,35 @@ def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
 def test_wrong_usage_ends_with_status_2_and_the_reason(words, reason, capfd):
     assert run(words) == 2
     assert reason in capfd.readouterr().err
+
+
+def test_flags_may_stand_before_or_after_the_task():
+    before = understood("train --runs r --overwrite --name x --traceback classify a.tsv")
+    after = understood("train classify a.tsv --runs r --overwrite --name x --traceback")
+    assert vars(before) == {**vars(after), "parser": before.parser}
+    assert before.overwrite and before.name == "x" and before.traceback
+
+
+# --- what is there when the package has been imported ---
+
+LOADS = """
+import seqkeras
+import keras
+print(type(keras.saving.load_model("runs/said/model.keras")).__name__)
+print(keras.saving.get_registered_object("seqkeras>NAS"))
+"""
+
+
+def test_a_bare_import_lets_keras_load_a_model_and_know_every_cell(trained):
+    done = subprocess.run([sys.executable, "-c", LOADS], cwd=trained, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "SequenceClassifier" in done.stdout and "cells_discovered.NAS" in done.stdout
+
+
+def test_the_command_knows_every_cell(trained):
+    done = command(*f"train classify said.tsv --name found --cell mut1 {QUICK} --epochs 1".split(), cwd=trained)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert runs.load(trained / "runs/found").network.cell == "mut1"
 
 
 # --- what training leaves ---
@@ -134,6 +171,107 @@ def test_a_run_holds_model_tokenizers_history_and_settings(trained):
     settings = json.loads((folder / "settings.json").read_text())
     assert set(training.SETTINGS) <= set(settings) and settings["versions"]["keras"]
     assert not list(folder.glob("unfinished*"))
+
+
+def test_files_are_found_from_anywhere(trained, monkeypatch, capfd):
+    asked = understood("train classify a.tsv --validation b.tsv --test tfds:c/test --name x")
+    monkeypatch.chdir(trained)
+    found = training.settings(asked)
+    assert found["data"] == [str(trained / "a.tsv")] and found["validation"] == [str(trained / "b.tsv")]
+    assert found["test"] == ["tfds:c/test"]
+    assert sources.located(["0.2"]) == ["0.2"] and sources.located(["samples:dates"]) == ["samples:dates"]
+
+
+def test_a_run_is_used_without_the_files_it_was_trained_on(here, capfd):
+    (here / "gone.tsv").write_text((here / "said.tsv").read_text())
+    assert run(f"train classify gone.tsv --name gone --vocab-size 9 {QUICK} --epochs 1") == 0
+    (here / "gone.tsv").unlink()
+    capfd.readouterr()
+    assert run("evaluate gone") == 0
+    assert "accuracy" in capfd.readouterr().out
+    kept = runs.load("runs/gone").held_out()
+    assert 3 <= len(kept) < 48 and set(kept.rows) <= set(readers.table("said.tsv"))
+
+
+@pytest.mark.parametrize("name", ["said", "names", "turned"])
+def test_a_tokenizer_of_a_wanted_size_is_trained_once_and_used_again(name, trained):
+    kept = runs.load(trained / "runs" / name)
+    kept.settings["vocab_size"] = 9
+    data = training.prepare({"test": kept.held_out()}, kept.settings, kept.tokenizers, kept.labels)
+    assert list(data.tokenizers.values()) == list(kept.tokenizers.values())
+
+
+def test_the_longest_of_each_side_counts(trained, monkeypatch):
+    texts = ["a b c d e f", "a b c d e"] * 8, ["x", "x y z"] * 8  # the second is longer, both sides together
+    settings = training.settings(understood("train translate a b --name x --tokenizer words"))
+    settings |= {"batch_size": 2, "buckets": 2, "epochs": 1, "options": {"units": 4}}
+    monkeypatch.setattr(sources, "splits", lambda _: {"train": readers.lists(*texts), "test": readers.lists(*texts)})
+    monkeypatch.setattr(training.Keep, "on_epoch_end", lambda *_: None)
+    data, held_out = training.read(settings)
+    assert len(data.shapes) == 2
+    kept = {}
+    monkeypatch.setattr(training, "write", lambda folder, settings, *_: kept.update(settings))
+    with pytest.raises(ValueError, match="number"):
+        training.train(settings, data, held_out, trained / "runs" / "x", "training")
+    assert kept["max_length"] == 7  # six words and END
+
+
+class Model:
+    """What `Keep` saves: the number of the epoch."""
+
+    epoch = 0
+
+    def save(self, path):
+        path.write_text(str(self.epoch))
+
+
+def kept(losses, folder, begun):
+    """What is in a folder after epochs of these losses."""
+    begun.mkdir(parents=True)
+    model = Model()
+    keep = training.Keep(model, begun, folder, "loss")
+    for model.epoch, loss in enumerate(losses):
+        keep.on_epoch_end(model.epoch, {"loss": loss})
+    return {path.name: path.read_text() for path in folder.glob("*")}
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"), [([1.0, np.nan, 0.5], "2"), ([1.0, np.nan, 2.0], "0"), ([np.nan, 3.0], "1")]
+)
+def test_the_best_epoch_is_kept_and_one_that_is_no_number_never(losses, best, tmp_path):
+    found = kept(losses, tmp_path / "run", tmp_path / "beside" / "new")
+    assert found["model.keras"] == best and found["history.csv"].count("\n") == 1 + len(losses)
+
+
+def test_the_first_model_puts_a_new_run_in_the_place_of_the_old(tmp_path):
+    folder, begun = tmp_path / "run", tmp_path / "beside" / "new"
+    folder.mkdir()
+    (folder / "model.keras").write_text("old")
+    assert kept([np.nan], folder, begun) == {"model.keras": "old"}
+    begun = tmp_path / "other" / "new"
+    assert set(kept([1.0], folder, begun)) == {"model.keras", "history.csv"}
+    assert (begun.parent / "old" / "model.keras").read_text() == "old" and not begun.exists()
+
+
+def test_a_training_that_diverges_or_is_stopped_leaves_the_old_run(here, capfd, monkeypatch):
+    before = {path: path.read_bytes() for path in (here / "runs/said").glob("*.*")}
+    words = f"train classify said.tsv --name said --overwrite {QUICK}"
+    assert "learning-rate" in error(f"{words} --learning-rate nan", capfd)
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.Watch, "on_train_batch_end", stopped)
+    assert "stopped" in error(words, capfd)
+    assert {path: path.read_bytes() for path in (here / "runs/said").glob("*.*")} == before
+    assert not list((here / "runs").glob(".*"))
+
+
+def test_the_best_epoch_of_a_sequence_task_is_told_by_perplexity(trained):
+    for name, monitor in (("said", "val_loss"), ("turned", "val_perplexity")):
+        with open(trained / "runs" / name / "history.csv") as file:
+            assert monitor in file.readline().strip().split(",")
+        assert training.monitored(runs.load(trained / "runs" / name).task, True) == monitor
 
 
 def test_settings_repeat_the_run(here, capfd):
@@ -152,10 +290,8 @@ def test_a_run_is_replaced_only_when_asked(here, capfd):
     assert (here / "runs/kept/letter.txt").read_text() == "mine"
     assert "lstn" in error(f"train classify said.tsv --name said --overwrite --cell lstn {QUICK}", capfd)
     assert (here / "runs/said/model.keras").exists()
-    (here / "runs/old/bundle").mkdir(parents=True)
-    (here / "runs/old/settings.json").write_text("{}")
-    training.remove(here / "runs/old")
-    assert not (here / "runs/old").exists()
+    assert run(f"train classify said.tsv --name again --overwrite {QUICK} --epochs 1") == 0
+    assert (here / "runs/again/history.csv").read_text().count("\n") == 2
 
 
 def test_what_became_of_the_data_is_said(here, capfd):
@@ -193,6 +329,22 @@ def test_predict_answers_arguments_files_and_the_standard_input_alike(here, capf
     for line in answers.splitlines():
         label, probability = line.split("\t")
         assert label in ("cats", "dogs", "birds", "fish") and 0.25 <= float(probability) <= 1
+
+
+@pytest.mark.parametrize("name", ["said", "names"])
+def test_a_blank_line_has_an_empty_answer(name, here, capfd, monkeypatch):
+    (here / "gaps.txt").write_bytes(b"\xef\xbb\xbfcats\n\r\n \ndogs\r\n\n")
+    assert run(f"predict {name} --file gaps.txt") == 0
+    answers = capfd.readouterr().out
+    assert [bool(line) for line in answers.split("\n")] == [True, False, False, True, False, False]
+    with open("gaps.txt") as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        assert run(f"predict {name}") == 0
+    assert capfd.readouterr().out == answers
+
+
+def test_an_answer_is_one_line():
+    assert commands._line("a\nb") == "a b" and commands._line({"x": 0.75, "y": 0.25}) == "x\t0.7500"
 
 
 def test_predict_writes_a_line_for_each_text(here, capfd):

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from seqkeras.cli import runs, sources, training
 from seqkeras.cli.progress import working
-from seqkeras.pipelines import files, readers
+from seqkeras.pipelines import files
 
 
 def train(asked):
@@ -16,16 +16,16 @@ def train(asked):
     if folder.exists() and not asked.overwrite:
         raise ValueError(f"Expected a new name. Received: {folder}, which exists; take another --name, or --overwrite")
     with working("reading"):
-        data = training.read(settings)
+        data, held_out = training.read(settings)
     _print("data", data.report)
-    watch = training.train(settings, data, folder, "training")
+    watch = training.train(settings, data, held_out, folder, "training")
     run = runs.load(folder)
     print(f"{folder}: {run.network.count_params():,} parameters, trained in {watch.seconds:.0f} s")
-    for split in ("validation", "test"):
-        if split in data.records:
-            with working(f"evaluating on {split}"):
-                results = run.evaluate(run.held_out() if split == "test" else data.records[split])
-            _print(split, {split: results})
+    splits = {"validation": data.records["validation"]} | ({"test": held_out} if data.test else {})
+    for split, records in splits.items():
+        with working(f"evaluating on {split}"):
+            results = run.evaluate(records)
+        _print(split, {split: results})
 
 
 def _repeated(path):
@@ -48,18 +48,33 @@ def evaluate(asked):
 def predict(asked):
     with working("loading"):
         run = runs.load(asked.runs / asked.name)
-    texts = asked.text
-    if asked.file:
-        texts = readers.lines(asked.file).column(0)
-    elif not texts:
-        texts = [line.rstrip("\r\n") for line in sys.stdin]
-    if not texts:
-        raise ValueError("Expected texts, as arguments, in --file or on the standard input. Received: none")
+    texts = asked.text or _lines(asked.file)
     for start in range(0, len(texts), 256):
+        some = texts[start : start + 256]
+        told = [text for text in some if text.strip()]
         with working("answering"):
-            answers = run.answers(texts[start : start + 256])
-        for answer in answers:
-            print(answer if isinstance(answer, str) else "{}\t{:.4f}".format(*next(iter(answer.items()))))
+            answers = iter(run.answers(told) if told else ())
+        for text in some:
+            print(_line(next(answers)) if text.strip() else "")
+
+
+def _lines(path):
+    """The lines of a file, or without a path of the standard input, blank ones too."""
+    data = path.read_bytes() if path else sys.stdin.buffer.read()
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"Expected text in utf-8. Received: byte 0x{data[error.start]:02x} in line {number}") from None
+    if not text:
+        raise ValueError("Expected texts, as arguments, in --file or on the standard input. Received: none")
+    return text.removesuffix("\n").split("\n")
+
+
+def _line(answer):
+    """An answer on one line; of a classifier's, the likeliest label and its probability."""
+    text = answer if isinstance(answer, str) else "{}\t{:.4f}".format(*next(iter(answer.items())))
+    return text.replace("\n", " ")
 
 
 def export(asked):

@@ -35,11 +35,10 @@ def run(root, thorough=False, seed=0):
         command = f"train {command} --learning-rate 3e-3 --seed {seed} --name {name}"
         settings, folder = training.settings(usage.understood(command.split())), root / name
         with working(f"{name}: reading"):
-            data = training.read(settings)
-        watch = training.train(settings, data, folder, name)
+            data, held_out = training.read(settings)
+        watch = training.train(settings, data, held_out, folder, name)
         trained[name] = runs.load(folder)
         curves[name] = watch.curve
-        held_out = trained[name].held_out()
         with working(f"{name}: measuring on {len(held_out):,} held-out examples"):
             quality = QUALITY[name](trained, held_out)
         with working(f"{name}: exporting and comparing"):

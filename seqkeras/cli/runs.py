@@ -1,9 +1,10 @@
 """A run: a trained model in one folder, with all it needs to be used, looked at and repeated.
 
-model.keras     what answers: a classifier, or a greedy search over a trained model
-tokenizers/     a folder a role; labels.json where there are classes
-history.csv     a line an epoch
-settings.json   what was asked for, and the versions it was asked of
+model.keras        what answers: a classifier, or a greedy search over a trained model
+tokenizers/        a folder a role; labels.json where there are classes
+history.csv        a line an epoch
+settings.json      what was asked for, and the versions it was asked of
+held_out.jsonl.gz  records that the model has not learnt from: those of --test, else those of validation
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from seqkeras import export, metrics, pipelines, search
 from seqkeras.cli import sources, training
-from seqkeras.pipelines import files
+from seqkeras.pipelines import files, readers
 from seqkeras.tokens import END, PAD
 
 
@@ -21,13 +22,15 @@ class Run:
     """A trained model, text in and text out.
 
     Args:
+        folder: where it is kept.
         settings: dict, as in `training`.
         model: a `SequenceClassifier`, or a search over what was trained.
         tokenizers: dict of role -> tokenizer.
         labels: Labels, or None.
     """
 
-    def __init__(self, settings, model, tokenizers, labels):
+    def __init__(self, folder, settings, model, tokenizers, labels):
+        self.folder = folder
         self.settings = settings
         self.model = model
         self.tokenizers = tokenizers
@@ -120,11 +123,8 @@ class Run:
         return lambda outputs: 1 - metrics.edit_rate(decode(outputs["ids"]), references)
 
     def held_out(self):
-        """Records that the model has not learnt from: those of --test, else those of validation."""
-        splits = sources.splits(self.settings)
-        if "test" in splits:
-            return splits["test"]
-        return training.read(self.settings).records["validation"]
+        """Records that the model has not learnt from."""
+        return readers.json_lines(self.folder / training.HELD_OUT, sources.COLUMNS[self.task])
 
 
 def compared(outputs, references):
@@ -161,7 +161,7 @@ def load(folder):
     settings = files.read_json(folder / "settings.json")
     tokenizers = {role.name: pipelines.load_tokenizer(role) for role in sorted((folder / "tokenizers").iterdir())}
     labels = pipelines.Labels.load(folder) if (folder / "labels.json").exists() else None
-    return Run(settings, keras.saving.load_model(folder / "model.keras", compile=False), tokenizers, labels)
+    return Run(folder, settings, keras.saving.load_model(folder / "model.keras", compile=False), tokenizers, labels)
 
 
 def names(root):

@@ -6,10 +6,10 @@ from pathlib import Path
 from seqkeras.pipelines import readers, samples
 
 SHARE = "0.1"  # of the training records for validation, where nothing else is said
+SHARES = re.compile(r"0?\.\d+")
 COLUMNS = {"classify": ("text", "label"), "generate": ("label", "text"), "translate": ("source", "target")}
-
-
 EMBEDDED = {"classify": "languages", "generate": "territories", "translate": "dates"}
+NO_FILE = ("samples:", "tfds:")
 
 
 def splits(settings):
@@ -19,12 +19,19 @@ def splits(settings):
         if len(data) > 1 or test or validation != [SHARE]:
             raise ValueError(f"Expected {data[0]} alone, which brings all splits. Received: other files beside it")
         return embedded(data[0], settings["task"])
-    share = len(validation) == 1 and re.fullmatch(r"0?\.\d+", validation[0])
+    share = len(validation) == 1 and SHARES.fullmatch(validation[0])
     given = {"train": read(data, settings)}
     given["validation"] = float(validation[0]) if share else read(validation, settings)
     if test:
         given["test"] = read(test, settings)
     return given
+
+
+def located(names):
+    """The same names, those of files with their whole path."""
+    return [
+        name if SHARES.fullmatch(name) or name.startswith(NO_FILE) else str(Path(name).absolute()) for name in names
+    ]
 
 
 def embedded(name, task):

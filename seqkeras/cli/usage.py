@@ -58,6 +58,10 @@ def _check_train(asked):
         if not asked.settings:
             asked.parser.error("expected a task (classify, generate, translate), or --from FILE")
         return
+    if asked.settings:
+        asked.parser.error("expected a task or --from FILE, which says the task too. Received: both")
+    if asked.name is None:
+        asked.parser.error("expected a name for the run: --name NAME")
     known = {option.name for option in options.of(asked.model)}
     asked.options = {key[len(OPTION) :]: value for key, value in vars(asked).items() if key.startswith(OPTION)}
     unknown = [_flag(name) for name in asked.options if name not in known]
@@ -93,9 +97,8 @@ def _train(commands):
     train.add_argument(
         "--from", dest="settings", type=Path, metavar="FILE", help="repeat the run of this settings.json"
     )
-    train.add_argument("--name", help="of the run")
-    train.add_argument("--overwrite", action="store_true", help="replace a run of that name")
-    train.set_defaults(task=None)
+    _kept(train)
+    train.set_defaults(task=None, settings=None, overwrite=False)
     tasks = train.add_subparsers(metavar="TASK")
     for task, text, data in (
         ("classify", "a text to one of several labels", "text and label"),
@@ -103,10 +106,17 @@ def _train(commands):
         ("translate", "a text to a text", "source and target"),
     ):
         made = _command(tasks, task, text, usage=f"seqkeras train {task} FILE --name NAME [options]")
-        made.set_defaults(task=task, options={}, settings=None)
+        made.set_defaults(task=task)
         _data(made, task, data)
         _training(made)
         _model(made, task)
+
+
+def _kept(made):
+    """Where the result goes; may stand before or after the task."""
+    unset = argparse.SUPPRESS
+    made.add_argument("--name", default=unset, help="of the run: the result goes to runs/NAME")
+    made.add_argument("--overwrite", action="store_true", default=unset, help="replace a run of that name")
 
 
 def _data(made, task, data):
@@ -137,8 +147,7 @@ def _data(made, task, data):
 
 def _training(made):
     group = made.add_argument_group("training")
-    group.add_argument("--name", required=True, help="the result goes to runs/NAME")
-    group.add_argument("--overwrite", action="store_true", help="replace a run of that name")
+    _kept(group)
     group.add_argument("--epochs", type=_count, default=10, metavar="N", help="(10)")
     group.add_argument("--batch-size", type=_count, default=64, metavar="N", help="(64)")
     group.add_argument("--learning-rate", type=float, default=2e-3, metavar="X", help="highest of a cosine (0.002)")
@@ -185,13 +194,16 @@ def _predict(commands):
         commands,
         "predict",
         "answer texts, a line each, with a trained model",
+        "An answer is a label and its probability, or a text. Each line has one on a line of its own, a blank line\n"
+        "an empty one, so that the two can be pasted side by side. A text longer than any in training is cut.\n\n"
         'examples: seqkeras predict reviews "I love my cat."\n'
         "          seqkeras predict reviews --file lines.txt > answers.txt\n"
         "          cat lines.txt | seqkeras predict reviews",
     )
     _run(made)
-    made.add_argument("text", nargs="*", help="in quotes; without any, lines of --file or of the standard input")
-    made.add_argument("--file", type=Path, metavar="FILE", help="a text a line")
+    given = made.add_mutually_exclusive_group()
+    given.add_argument("text", nargs="*", default=[], help="in quotes; without any, lines of the standard input")
+    given.add_argument("--file", type=Path, metavar="FILE", help="lines of this file instead, in UTF-8")
 
 
 def _export(commands):

@@ -1,0 +1,43 @@
+"""Every public name of the models. Importing it is what makes Keras know their classes, and `cell=` every cell."""
+
+# ruff: noqa: F401
+from seqkeras import (
+    attention,
+    cells,
+    cells_discovered,
+    cells_lstm,
+    cells_regularized,
+    decoders,
+    diagnosis,
+    distribution,
+    encoders,
+    forecasting,
+    incremental,
+    language,
+    losses,
+    masks,
+    metrics,
+    models,
+    reading,
+    recurrence,
+    search,
+    signatures,
+    tagging,
+    tokens,
+    transformer,
+)
+from seqkeras.diagnosis import Diagnosis
+from seqkeras.forecasting import Forecaster
+from seqkeras.incremental import incremental_gradient_descent
+from seqkeras.language import LanguageModel, Truncated
+from seqkeras.losses import BinaryCrossEntropy, CrossEntropy, QuantileLoss
+from seqkeras.metrics import ExactMatch, Perplexity, TokenAccuracy
+from seqkeras.models import (
+    AttentionSeq2Seq,
+    Seq2Seq,
+    SequenceClassifier,
+    SequenceGenerator,
+    TransformerSeq2Seq,
+)
+from seqkeras.search import Greedy, Sample
+from seqkeras.tagging import SequenceTagger
