@@ -1,65 +1,74 @@
-"""From examples to batches: functions of a tf.data.Dataset that return another.
+"""From examples to batches: shapes, and functions of a tf.data.Dataset that return another.
 
-An example is a dict of tensors; those of rank one or more have a length, their first axis, and are padded with
-zeros. A shape is a dict that gives each of them the length it is padded to. A bounded number of shapes is a bounded
-number of graphs for XLA to compile.
+Examples are rows of columns held in memory, and go through the datasets as their numbers until a batch is gathered. A
+column of rank two or more is ragged: each example has a length there, and is padded with zeros. A shape is a dict
+that gives each ragged column the length it is padded to. A bounded number of shapes is a bounded number of graphs for
+XLA to compile.
 """
 
 import numpy as np
 import tensorflow as tf
 
-
-def examples(columns):
-    """A dataset of the rows of columns held in memory: dict of name -> tf.RaggedTensor or array."""
-
-    def row(column, index):
-        if isinstance(column, tf.RaggedTensor):
-            return column.values[column.row_splits[index] : column.row_splits[index + 1]]
-        return column[index]
-
-    columns = {name: _tensor(column) for name, column in columns.items()}
-    count = next(iter(columns.values())).shape[0]
-    return tf.data.Dataset.range(count).map(
-        lambda index: {name: row(column, index) for name, column in columns.items()}
-    )
+FEWEST_BATCHES = 4  # a bucket with fewer would give much the same batches every epoch
 
 
-def shuffle(dataset, seed):
-    """All examples, held in memory, in another order each epoch; the same orders for the same seed.
+def order(count, seed=None):
+    """The numbers from 0 to count - 1; with a seed in another order each epoch, the same orders for the same seed.
 
     TensorFlow mixes its global seed in, where one is set.
     """
-    count = int(dataset.cardinality())
-    if count < 1:
-        raise ValueError(f"Expected a dataset that knows how many examples it has. Received: cardinality={count}")
-    return dataset.shuffle(count, seed=seed, reshuffle_each_iteration=True)
+    if seed is None:
+        return tf.data.Dataset.range(count)
+    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2).take(1)
+    numbers = tf.range(count, dtype=tf.int64)
+    return seeds.map(lambda pair: tf.random.experimental.stateless_shuffle(numbers, pair)).unbatch()
 
 
-def shapes(lengths, num_buckets, smallest=1):
+def shapes(lengths, num_buckets, batch_size=None, tokens_per_batch=None):
     """At most `num_buckets` shapes that together hold all examples with little padding.
 
     Begins with the one shape that holds everything and makes, one after the other, the cut along one feature's
-    length that saves most padding.
+    length that saves most padding, with a few batches on either side. In the end a shape with less than a batch to
+    itself, because smaller shapes hold the rest, is made one with the shape where that adds least padding.
 
     Args:
         lengths: dict of name -> lengths of that feature, one an example.
-        smallest: the fewest examples a shape may be made for.
+        batch_size, tokens_per_batch: as of `batch_sizes`.
 
     Returns:
         list of dicts of name -> length, the smallest first.
     """
     table = np.stack([np.asarray(one, np.int64) for one in lengths.values()], axis=1)  # [N, features]
+
+    def enough(count, tokens, batches=FEWEST_BATCHES):
+        """Whether so many examples of so many tokens each are so many batches."""
+        return (count >= batches * (batch_size or 1)) & (count * tokens >= batches * (tokens_per_batch or 0))
+
     parts = [table]
-    cuts = [_best_cut(table, smallest)]
+    cuts = [_best_cut(table, enough)]
     while len(parts) < num_buckets and max(saved for saved, _, _ in cuts) > 0:
         index = int(np.argmax([saved for saved, _, _ in cuts]))
         _, feature, length = cuts[index]
         part = parts[index]
         short = part[:, feature] <= length
         parts[index : index + 1] = [part[short], part[~short]]
-        cuts[index : index + 1] = [_best_cut(part[short], smallest), _best_cut(part[~short], smallest)]
+        cuts[index : index + 1] = [_best_cut(part[short], enough), _best_cut(part[~short], enough)]
     limits = {tuple(part.max(axis=0).tolist()) for part in parts}
-    return [dict(zip(lengths, limit, strict=True)) for limit in sorted(limits, key=lambda limit: (sum(limit), limit))]
+    while True:
+        ordered = np.array(sorted(limits, key=lambda limit: (sum(limit), limit)))  # [K, features]
+        found = [dict(zip(lengths, limit, strict=True)) for limit in ordered.tolist()]
+        counts = np.bincount(bucket(lengths, found), minlength=len(found))
+        few = np.flatnonzero(~enough(counts, ordered.sum(axis=1), batches=1))
+        if not len(few) or len(found) == 1:
+            return found
+        one = few[0]
+        merged = np.maximum(ordered, ordered[one])
+        added = counts * (merged - ordered).sum(axis=1) + counts[one] * (merged - ordered[one]).sum(axis=1)
+        added[one] = np.iinfo(np.int64).max
+        other = np.argmin(added)
+        limits = limits - {tuple(ordered[one].tolist()), tuple(ordered[other].tolist())} | {
+            tuple(merged[other].tolist())
+        }
 
 
 def bucket(lengths, shapes):
@@ -68,10 +77,17 @@ def bucket(lengths, shapes):
     Args:
         lengths: dict of name -> lengths of that feature, one an example.
     """
-    fits = [np.all([lengths[name] <= limit for name, limit in shape.items()], axis=0) for shape in shapes]
+    fits = holds(lengths, shapes)
     if not np.all(np.any(fits, axis=0)):
         raise ValueError(f"Expected examples that fit one of {shapes}. Received: longer ones")
     return np.argmax(fits, axis=0)
+
+
+def holds(lengths, shapes):
+    """Whether each shape holds each example: bool [K, N]."""
+    return np.array(
+        [np.all([np.asarray(lengths[name]) <= limit for name, limit in shape.items()], axis=0) for shape in shapes]
+    )
 
 
 def batch_sizes(shapes, batch_size=None, tokens_per_batch=None):
@@ -96,36 +112,56 @@ def batch_sizes(shapes, batch_size=None, tokens_per_batch=None):
     return [tokens_per_batch // sum(shape.values()) for shape in shapes]
 
 
-def buckets(dataset, shapes, sizes, drop_remainder=False):
-    """Batches of examples of like length, padded to a shape: `sizes[k]` of those that fit `shapes[k]` first.
+def buckets(numbers, which, sizes, drop_remainder=False):
+    """Batches of the numbers of examples of one bucket.
 
     Args:
-        drop_remainder: leaves out, each time, the last batch of a shape where it is not full.
+        numbers: dataset of the examples' numbers.
+        which: the bucket of each example.
+        sizes: how many examples of each bucket make a batch.
+        drop_remainder: leaves out, each time, the last batch of a bucket where it is not full.
     """
-    rest = {name: spec.shape[1:] for name, spec in dataset.element_spec.items()}
-    if len(shapes) == 1:  # static shapes, in the order of the dataset
-        padded = {name: [shapes[0][name], *rest[name]] if name in shapes[0] else [] for name in rest}
-        return dataset.padded_batch(sizes[0], padded, drop_remainder=drop_remainder)
-    names = list(shapes[0])
-    limits = tf.constant([[shape[name] for name in names] for shape in shapes], tf.int64)  # [K, features]
-    sizes = tf.constant(sizes, tf.int64)
-
-    def first_that_fits(example):
-        lengths = tf.stack([tf.shape(example[name], tf.int64)[0] for name in names])
-        fits = tf.reduce_all(lengths <= limits, axis=1)
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_any(fits), ["longer than all shapes", lengths])]):
-            return tf.argmax(tf.cast(fits, tf.int32))
-
-    def batch(key, window):
-        padded = {name: [limits[key, names.index(name)], *rest[name]] if name in names else [] for name in rest}
-        return window.padded_batch(sizes[key], padded, drop_remainder=drop_remainder)
-
-    return dataset.group_by_window(first_that_fits, batch, window_size_func=lambda key: sizes[key])
+    if len(sizes) == 1:  # static shapes, in the order of the dataset
+        return numbers.batch(sizes[0], drop_remainder)
+    which, sizes = tf.constant(which, tf.int64), tf.constant(sizes, tf.int64)
+    return numbers.group_by_window(
+        lambda number: which[number],
+        lambda key, window: window.batch(sizes[key], drop_remainder),
+        window_size_func=lambda key: sizes[key],
+    )
 
 
-def count_batches(lengths, shapes, sizes, drop_remainder=False):
-    """How many batches of each shape `buckets` makes of examples of these lengths: int [K]."""
-    counts = np.bincount(bucket(lengths, shapes), minlength=len(shapes))
+def gather(batches, columns, shapes, which):
+    """Batches of examples, dicts of tensors, from batches of their numbers.
+
+    Args:
+        columns: dict of name -> tf.RaggedTensor or array, a row an example.
+        shapes: what each bucket is padded to.
+        which: the bucket of each example.
+    """
+    columns = {name: _tensor(column) for name, column in columns.items()}
+    which = tf.constant(which, tf.int32)
+    limits = {name: tf.constant([shape[name] for shape in shapes], tf.int64) for name in shapes[0]}
+
+    def rows(numbers, column, limit):
+        found = tf.gather(column, numbers)
+        if limit is None:
+            return found
+        rest = found.shape[2:]
+        dense = found.to_tensor(shape=tf.stack([tf.constant(-1, tf.int64), limit, *rest]))
+        return tf.ensure_shape(dense, [numbers.shape[0], tf.get_static_value(limit), *rest])
+
+    def padded(numbers):
+        key = which[numbers[0]] if len(shapes) > 1 else 0
+        limit = {name: of_all[key] for name, of_all in limits.items()}
+        return {name: rows(numbers, column, limit.get(name)) for name, column in columns.items()}
+
+    return batches.map(padded, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def count_batches(which, sizes, drop_remainder=False):
+    """How many batches of each bucket `buckets` makes: int [K]."""
+    counts = np.bincount(which, minlength=len(sizes))
     return counts // sizes if drop_remainder else -(-counts // sizes)
 
 
@@ -139,8 +175,12 @@ def _tensor(column):
     return column if isinstance(column, tf.RaggedTensor) else tf.convert_to_tensor(column)
 
 
-def _best_cut(part, smallest):
-    """(tokens saved, feature, length): the best way to cut a set of examples [N, features] in two by a length."""
+def _best_cut(part, enough):
+    """(tokens saved, feature, length): the best way to cut a set of examples [N, features] in two by a length.
+
+    Args:
+        enough: (count, tokens of each) -> whether a shape may be made for them.
+    """
     best = (0, 0, 0)
     whole = len(part) * int(part.max(axis=0).sum())
     for feature in range(part.shape[1]):
@@ -148,7 +188,7 @@ def _best_cut(part, smallest):
         below = np.maximum.accumulate(ordered, axis=0).sum(axis=1)  # shape of the first n + 1
         above = np.maximum.accumulate(ordered[::-1], axis=0)[::-1].sum(axis=1)  # shape of all from n on
         ends = np.flatnonzero(np.diff(ordered[:, feature]))  # the last example of each length but the greatest
-        ends = ends[(ends + 1 >= smallest) & (len(part) - ends - 1 >= smallest)]
+        ends = ends[enough(ends + 1, below[ends]) & enough(len(part) - ends - 1, above[ends + 1])]
         if len(ends):
             cost = (ends + 1) * below[ends] + (len(part) - ends - 1) * above[ends + 1]
             n = int(np.argmin(cost))

@@ -1,16 +1,17 @@
 """Columns of records as tensors: texts as ragged ids, labels as indices, rows of numbers."""
 
-from collections import Counter
+import re
 from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
 
 from seqkeras.pipelines.labels import Labels
-from seqkeras.pipelines.records import Records
 from seqkeras.pipelines.tokenizers import train_tokenizer
 from seqkeras.pipelines.vocabulary import Tokenizer
 from seqkeras.tokens import END, START
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def texts(records, column):
@@ -20,11 +21,12 @@ def texts(records, column):
         ValueError: a value that is no text, or one that UTF-8 cannot hold; names its place.
     """
     values = records.column(column)
-    for value, place in zip(values, records.places, strict=True):
+    for index, value in enumerate(values):
         if not isinstance(value, str):
+            place = records.places[index]
             raise ValueError(f"Expected text in column {column}. Received: {type(value).__name__} in {place}")
-        if not value.isascii() and any("\ud800" <= one <= "\udfff" for one in value):
-            raise ValueError(f"Expected Unicode text. Received: half a surrogate pair, {value!r} in {place}")
+        if not value.isascii() and _SURROGATE.search(value):
+            raise ValueError(f"Expected Unicode text. Received: half a surrogate pair in {records.places[index]}")
     return values
 
 
@@ -46,22 +48,23 @@ def ids(records, column, tokenizer):
     return tf.concat(list(encoded), axis=0).with_row_splits_dtype(tf.int64)
 
 
-def windows(records, ids, max_length):
-    """Records of one window each: (START, ids, END) cut so that each window begins with the last id before it."""
-    if max_length is not None and max_length < 1:
-        raise ValueError(f"Expected windows of one step at least. Received: max_length={max_length}")
-    rows, places, empty = [], [], 0
-    for row, place in zip(np.split(ids.values.numpy(), ids.row_splits[1:-1].numpy()), records.places, strict=True):
-        whole = (START, *row.tolist(), END)
-        steps = max_length or len(whole)
-        starts = range(0, len(whole) - 1, steps) if len(row) else ()
-        empty += not len(row)
-        rows += [(whole[start : start + steps + 1],) for start in starts]
-        places += [place for _ in starts]
-    skipped = records.skipped + Counter({"no tokens": empty})
-    if not rows:
-        raise ValueError(f"Expected text, beginning with {records.places[0]}. Received: {dict(skipped)}")
-    return Records(rows, places, ("ids",), skipped)
+def ended(column):
+    """END behind each row of a ragged column of ids."""
+    values = np.insert(column.values.numpy(), column.row_splits[1:].numpy(), END)
+    return tf.RaggedTensor.from_row_splits(values, column.row_splits + tf.range(column.nrows() + 1))
+
+
+def windows(column, max_length):
+    """A ragged column of ids cut into windows of `max_length` steps, none left out; not copied.
+
+    Returns: the windows, ragged, and the id before each, int [N], which is START where a row begins.
+    """
+    values, splits = column.values.numpy(), column.row_splits.numpy()
+    counts = -(-np.diff(splits) // max_length)
+    numbers = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)  # 0, 1, … in each row
+    starts = np.repeat(splits[:-1], counts) + numbers * max_length
+    before = np.where(numbers == 0, START, values[starts - 1])
+    return tf.RaggedTensor.from_row_splits(column.values, np.append(starts, splits[-1])), before.astype(np.int32)
 
 
 def names(records, column, many=False):
@@ -74,10 +77,12 @@ def names(records, column, many=False):
         ValueError: what is neither text nor a whole number, or is blank; names its place.
     """
     found = []
-    for value, place in zip(records.column(column), records.places, strict=True):
+    for index, value in enumerate(records.column(column)):
         row = str(value).split() if many else [str(value).strip()]
         if not isinstance(value, (str, Integral, np.bool_)) or not all(row):
-            raise ValueError(f"Expected a label, text or a whole number. Received: {value!r} in {place}")
+            raise ValueError(
+                f"Expected a label, text or a whole number. Received: {value!r} in {records.places[index]}"
+            )
         found.append(row)
     return found
 
@@ -110,11 +115,11 @@ def indices(records, column, labels, many=False):
         ValueError: a label that training does not have; names its place.
     """
     found = []
-    for row, place in zip(names(records, column, many), records.places, strict=True):
+    for index, row in enumerate(names(records, column, many)):
         try:
             found.append([labels.index(name) for name in row])
         except ValueError as error:
-            raise ValueError(f"{error} in {place}") from None
+            raise ValueError(f"{error} in {records.places[index]}") from None
     return found if many else np.array([one for (one,) in found], np.int32)
 
 
@@ -128,16 +133,18 @@ def numbers(records, column, width=None):
         ValueError: what is not a table of finite numbers, or of another width; names its place.
     """
     rows = []
-    for value, place in zip(records.column(column), records.places, strict=True):
+    for index, value in enumerate(records.column(column)):
         try:
             row = np.asarray(value, np.float32)
         except (TypeError, ValueError):
-            raise ValueError(f"Expected rows of numbers of one width. Received: others in {place}") from None
+            raise ValueError(
+                f"Expected rows of numbers of one width. Received: others in {records.places[index]}"
+            ) from None
         row = row[:, None] if row.ndim == 1 else row
         width = row.shape[-1] if width is None else width
         if row.ndim != 2 or row.shape[1] != width or not np.isfinite(row).all():
             raise ValueError(
-                f"Expected finite numbers [T, {width}]. Received: shape {row.shape} in {place}"
+                f"Expected finite numbers [T, {width}]. Received: shape {row.shape} in {records.places[index]}"
                 + ("" if np.isfinite(row).all() else ", not all of them finite")
             )
         rows.append(row)

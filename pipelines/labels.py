@@ -1,5 +1,6 @@
 """Class names and their indices."""
 
+import re
 from pathlib import Path
 
 from seqkeras.pipelines.files import read_json, write_json
@@ -16,8 +17,10 @@ class Labels:
 
     @classmethod
     def train(cls, labels):
-        """The distinct labels, sorted."""
-        return cls(sorted(set(labels)))
+        """The distinct labels, sorted; by their value where all are whole numbers."""
+        names = set(labels)
+        numbers = all(re.fullmatch("[+-]?[0-9]{1,18}", name) for name in names)
+        return cls(sorted(names, key=lambda name: (int(name) if numbers else 0, name)))
 
     def __len__(self):
         return len(self.names)
@@ -45,6 +48,9 @@ class Labels:
         """The labels that `save` wrote into this folder."""
         path = Path(folder) / "labels.json"
         names = read_json(path).get("names")
-        if not isinstance(names, list):
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError(f"Expected a list of names. Received: names={names!r} in {path}")
-        return cls(names)
+        try:
+            return cls(names)
+        except ValueError as error:
+            raise ValueError(f"{error} in {path}") from None

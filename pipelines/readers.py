@@ -5,11 +5,18 @@ import gzip
 import json
 import re
 import zlib
+from array import array
 from collections import Counter
+from contextlib import contextmanager
 from fnmatch import fnmatch
+from io import BufferedReader, TextIOWrapper
+from itertools import chain
+from numbers import Integral
 from pathlib import Path
 
-from seqkeras.pipelines.records import Records, column_number, lists
+import numpy as np
+
+from seqkeras.pipelines.records import Places, Records, column_number, lists
 
 __all__ = [
     "file_per_class",
@@ -28,31 +35,34 @@ __all__ = [
 
 def lines(path, encoding="utf-8"):
     """One record a line: (text,)."""
-    return _records(path, ((place, (line,)) for place, line in _placed(path, encoding)), ("text",))
+    return _records(path, ((number, (line,)) for number, line in enumerate(_lines(path, encoding), 1)), ("text",))
 
 
 def text(path, encoding="utf-8"):
     """The whole file as one record: (text,); a line of it ends with "\\n" whatever the file has."""
-    return Records([("\n".join(_lines(path, encoding)) + "\n",)], [f"{path}:1"], ("text",))
+    whole = "".join(_ended(path, encoding))
+    if not whole.strip():
+        raise _empty(path)
+    return Records([(whole if whole.endswith("\n") else whole + "\n",)], Places([f"{path}:"], [1]), ("text",))
 
 
 def parallel_lines(source_path, target_path, encoding="utf-8"):
     """Two files, line by line: (source, target). A pair with a blank side is skipped and counted.
 
     Raises:
-        ValueError: where one file has more lines than the other; blank lines at the end do not count.
+        ValueError: where the last line with text is not the same in both; blank lines after it do not count.
     """
-    source, target = _lines(source_path, encoding), _lines(target_path, encoding)
-    ends = [max(number for number, line in enumerate(file, 1) if line.strip()) for file in (source, target)]
-    length = max(ends)
-    if min(len(source), len(target)) < length:
-        longer = source_path if len(source) > len(target) else target_path
+    paths = (source_path, target_path)
+    files = [list(_lines(path, encoding)) for path in paths]
+    ends = [max(number for number, line in enumerate(file, 1) if line.strip()) for file in files]
+    if ends[0] != ends[1]:
+        shorter = paths[int(np.argmin(ends))]
         raise ValueError(
-            f"Expected files with the same number of lines. Received: {source_path} with {ends[0]} and {target_path} "
-            f"with {ends[1]}; the first line without a partner is {longer}:{min(len(source), len(target)) + 1}"
+            f"Expected files whose text ends on the same line. Received: {source_path} with {ends[0]} lines and "
+            f"{target_path} with {ends[1]}; the first line missing is {shorter}:{min(ends) + 1}"
         )
-    pairs = enumerate(zip(source[:length], target[:length], strict=True), 1)
-    return _records(source_path, ((f"{source_path}:{number}", pair) for number, pair in pairs), ("source", "target"))
+    pairs = zip(files[0][: ends[0]], files[1][: ends[1]], strict=True)
+    return _records(source_path, enumerate(pairs, 1), ("source", "target"))
 
 
 def table(path, columns=None, delimiter=None, header=None, encoding="utf-8"):
@@ -64,22 +74,28 @@ def table(path, columns=None, delimiter=None, header=None, encoding="utf-8"):
         header: whether the first line names the columns; None takes it so when `columns` holds a name.
 
     Raises:
-        ValueError: file and line of a row with another number of columns, or of a quote that does not close.
+        ValueError: file and line of a row with another number of columns, or of a quote that does not close; a row of
+            several lines is named by its first.
     """
-    columns = [columns] if isinstance(columns, (int, str)) else columns
+    columns = [columns] if isinstance(columns, (Integral, str)) else columns
     named = any(isinstance(column, str) for column in columns or ())
     if delimiter is None:
         delimiter = "," if Path(str(path).removesuffix(".gz")).suffix == ".csv" else "\t"
-    rows = list(_rows(path, delimiter, encoding))
-    first = next((index for index, (_, row) in enumerate(rows) if row), 0)
-    names = tuple(name.strip() for name in rows.pop(first)[1]) if named or header else ()
-    width = len(names) if named else next((len(row) for _, row in rows if row), 0)
-    numbers = range(width) if columns is None else [column_number(one, names, width, path) for one in columns]
-    for place, row in rows:
-        if len(row) not in (0, width):
-            raise ValueError(f"Expected {width} columns. Received: {len(row)} in {place}")
-    names = tuple(names[number] for number in numbers) if len(names) == width else ()
-    return _records(path, ((place, tuple(row[number] for number in numbers if row)) for place, row in rows), names)
+    with _fields_of_any_length():
+        rows = _rows(path, delimiter, encoding)
+        head = _head(rows, 2 if named or header else 1)
+        first = next((index for index, (_, row) in enumerate(head) if row), 0)
+        names = tuple(name.strip() for name in head.pop(first)[1]) if named or header else ()
+        width = len(names) if named else next((len(row) for _, row in head if row), 0)
+        numbers = range(width) if columns is None else [column_number(one, names, width, path) for one in columns]
+
+        def chosen(line, row):
+            if len(row) not in (0, width):
+                raise ValueError(f"Expected {width} columns. Received: {len(row)} in {path}:{line}")
+            return tuple(row[number] for number in numbers if row)
+
+        names = tuple(names[number] for number in numbers) if len(names) == width else ()
+        return _records(path, ((line, chosen(line, row)) for line, row in chain(head, rows)), names)
 
 
 def pattern(path, regex, encoding="utf-8"):
@@ -94,31 +110,31 @@ def pattern(path, regex, encoding="utf-8"):
     if not compiled.groups:
         raise ValueError(f"Expected at least one group. Received: regex={regex!r}")
 
-    def groups(place, line):
+    def groups(line):
         match = compiled.fullmatch(line)
         if not match:
-            raise ValueError(f"Expected a line like {regex!r}. Received: {line[:80]!r} in {place}")
+            raise ValueError(f"Expected a line like {regex!r}. Received: {line[:80]!r}")
         return match.groups("")
 
     names = tuple(compiled.groupindex) if len(compiled.groupindex) == compiled.groups else ()
-    return _parsed(path, groups, _placed(path, encoding), names)
+    return _parsed(path, groups, enumerate(_lines(path, encoding), 1), names)
 
 
 def json_lines(path, fields, encoding="utf-8"):
     """One JSON object a line; `fields` are the keys wanted, in order. A value stays as JSON has it."""
     fields = (fields,) if isinstance(fields, str) else tuple(fields)
 
-    def values(place, line):
+    def values(line):
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"Expected one JSON object a line. Received: {error} in {place}") from None
+            raise ValueError(f"Expected one JSON object a line. Received: {error}") from None
         if not isinstance(value, dict) or not value.keys() >= set(fields):
             received = sorted(value) if isinstance(value, dict) else type(value).__name__
-            raise ValueError(f"Expected an object with {list(fields)}. Received: {received} in {place}")
+            raise ValueError(f"Expected an object with {list(fields)}. Received: {received}")
         return tuple(value[name] for name in fields)
 
-    return _parsed(path, values, _placed(path, encoding), fields)
+    return _parsed(path, values, enumerate(_lines(path, encoding), 1), fields)
 
 
 def time_series(path, encoding="utf-8"):
@@ -127,19 +143,19 @@ def time_series(path, encoding="utf-8"):
     After the line "@data" each line is a record: commas between the numbers of a dimension, colons between the
     dimensions and before the label.
     """
-    placed = _placed(path, encoding)
-    if not any(line.strip().lower() == "@data" for _, line in placed):  # which also skips what is before it
+    numbered = enumerate(_lines(path, encoding), 1)
+    if not any(line.strip().lower() == "@data" for _, line in numbered):  # which also skips what is before it
         raise ValueError(f"Expected a line @data before the records. Received: path={str(path)!r} without one")
 
-    def series(place, line):
+    def series(line):
         *dimensions, label = line.split(":")
         try:
             rows = [[float(value) for value in dimension.split(",")] for dimension in dimensions]
             return [list(step) for step in zip(*rows, strict=True)], label.strip()
         except ValueError as error:
-            raise ValueError(f"Expected numbers, as many a dimension. Received: {error} in {place}") from None
+            raise ValueError(f"Expected numbers, as many a dimension. Received: {error}") from None
 
-    return _parsed(path, series, placed, ("values", "label"))
+    return _parsed(path, series, numbered, ("values", "label"))
 
 
 def folder_per_class(folder, encoding="utf-8"):
@@ -161,99 +177,158 @@ def file_per_class(folder, glob="*.txt", encoding="utf-8"):
 
 
 def tfds(name, split, fields, data_dir=None):
-    """A split of a TensorFlow Datasets data set; text becomes str, class numbers become their names.
+    """A split of a TensorFlow Datasets data set that is on this machine; text becomes str, class numbers their names.
+
+    Nothing is downloaded: `tfds build NAME`, or `tensorflow_datasets.load(NAME)`, fetches and prepares a data set.
 
     Args:
         name: as `tensorflow_datasets.load` knows it, "tfds:" before it or not.
         split: such as "train" or "train[:80%]".
         fields: the features wanted, in order.
+        data_dir: where it was prepared; None takes the usual place.
+
+    Raises:
+        ValueError: fields that the data set does not have; a data set that is not prepared.
     """
     import tensorflow_datasets  # takes a while, and only this reader needs it
 
     fields, name = (fields,) if isinstance(fields, str) else tuple(fields), name.removeprefix("tfds:")
-    dataset, info = tensorflow_datasets.load(name, split=split, data_dir=data_dir, with_info=True)
     source = f"tfds:{name}/{split}"
-    if not set(fields) <= set(info.features):
-        raise ValueError(f"Expected fields among {sorted(info.features)}. Received: {list(fields)} of {source}")
+    builder = tensorflow_datasets.builder(name, data_dir=data_dir)
+    features = builder.info.features
+    if not set(fields) <= set(features):
+        raise ValueError(f"Expected fields among {sorted(features)}. Received: {list(fields)} of {source}")
+    try:
+        dataset = builder.as_dataset(split=split)
+    except AssertionError:  # what it raises where there is no folder of that data set
+        raise ValueError(
+            f"Expected a data set prepared before, by `tfds build {name}` or `tensorflow_datasets.load({name!r})`. "
+            f"Received: {source}, which is not in {builder.data_path}"
+        ) from None
 
-    def plain(field, value, place):
-        names = getattr(getattr(info.features[field], "feature", info.features[field]), "names", None)
+    def plain(field, value, number):
+        names = getattr(getattr(features[field], "feature", features[field]), "names", None)
         try:
             if getattr(value, "ndim", 0):  # a sequence: of words, of tags, of numbers
-                return [plain(field, one, place) for one in value] if names or value.dtype == object else value
+                return [plain(field, one, number) for one in value] if names or value.dtype == object else value
             if names and int(value) < 0:
                 raise ValueError("a record without a class")
             return names[int(value)] if names else value.decode("utf-8") if isinstance(value, bytes) else value
         except ValueError as error:
+            place = f"{source}:{number}"
             raise ValueError(f"Expected text or a class in {field!r}. Received: {error} in {place}") from None
 
-    placed = ((f"{source}:{number}", row) for number, row in enumerate(tensorflow_datasets.as_numpy(dataset), 1))
-    return _records(
-        source, ((place, tuple(plain(field, row[field], place) for field in fields)) for place, row in placed), fields
-    )
+    rows = enumerate(tensorflow_datasets.as_numpy(dataset), 1)
+    rows = ((number, tuple(plain(field, row[field], number) for field in fields)) for number, row in rows)
+    return _records(source, rows, fields)
 
 
-def _records(source, placed, names):
-    """Records of (place, row) pairs; a row with a blank text, or none at all, is counted instead."""
-    rows, places, skipped = [], [], Counter()
-    for place, row in placed:
+def _records(source, numbered, names):
+    """Records of (number, row) pairs; a row with a blank text, or none at all, is counted instead."""
+    rows, numbers, blank = [], array("q"), 0
+    for number, row in numbered:
         if not row or any(isinstance(value, str) and not value.strip() for value in row):
-            skipped["blank"] += 1
+            blank += 1
         else:
             rows.append(row)
-            places.append(place)
+            numbers.append(number)
     if not rows:
-        raise ValueError(f"Expected a record with text. Received: {source} with {skipped['blank']} blank ones")
-    return Records(rows, places, names, skipped)
+        raise ValueError(f"Expected a record with text. Received: {source} with {blank} blank ones")
+    return Records(rows, Places([f"{source}:"], numbers), names, Counter({"blank": blank} if blank else {}))
 
 
-def _parsed(path, parse, placed, names):
-    """A record a line, by `parse(place, line)`; blank lines are counted."""
-    return _records(path, ((place, parse(place, line) if line.strip() else ()) for place, line in placed), names)
+def _parsed(path, parse, numbered, names):
+    """A record a line, by `parse(line)`, whose errors get their place here; blank lines are counted."""
+
+    def rows():
+        for number, line in numbered:
+            try:
+                yield number, parse(line) if line.strip() else ()
+            except ValueError as error:
+                raise ValueError(f"{error} in {path}:{number}") from None
+
+    return _records(path, rows(), names)
 
 
-def _read(path, encoding):
-    """The text of a file, gzip or not, without its byte order mark."""
-    data = Path(path).read_bytes()
-    if Path(path).suffix == ".gz":
+def _ended(path, encoding):
+    """The lines of a file, gzip or not, without its byte order mark, each with "\\n" at its end, the last as it is.
+
+    Only "\\n" and "\\r\\n" end a line: str.splitlines knows eight more.
+    """
+    number = 0
+    with gzip.open(path) if Path(path).suffix == ".gz" else open(path, "rb") as file:
         try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
+            for line in TextIOWrapper(BufferedReader(file, 1 << 20), encoding, newline="\n"):
+                if not number:
+                    line = line.removeprefix("\ufeff")
+                number += 1
+                yield line[:-2] + "\n" if line.endswith("\r\n") else line
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ValueError(f"Expected a gzip file. Received: path={str(path)!r} ({error})") from None
-    try:
-        return data.decode(encoding).removeprefix("\ufeff")
-    except LookupError:
-        raise ValueError(f"Expected the name of an encoding. Received: encoding={encoding!r}") from None
-    except UnicodeDecodeError as error:
-        number = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"Expected text in {encoding}. Received: byte 0x{data[error.start]:02x} in {path}:{number}; "
-            "give the file's encoding, or mend that line"
-        ) from None
+        except LookupError:
+            raise ValueError(f"Expected the name of an encoding. Received: encoding={encoding!r}") from None
+        except UnicodeDecodeError as error:  # whose bytes begin in the line after the last one that was read
+            number += error.object.count(b"\n", 0, error.start) + 1
+            raise ValueError(
+                f"Expected text in {encoding}. Received: byte 0x{error.object[error.start]:02x} in {path}:{number}; "
+                "give the file's encoding, or mend that line"
+            ) from None
 
 
 def _lines(path, encoding):
-    """Lines without their ends. Only "\\n" and "\\r\\n" end a line: str.splitlines knows eight more."""
-    content = _read(path, encoding).replace("\r\n", "\n")
-    if not content.strip():
-        raise ValueError(f"Expected text. Received: path={str(path)!r}, which is empty")
-    return content.removesuffix("\n").split("\n")
+    """Lines without their ends, one of them at least not blank."""
+    blank = True
+    for line in _ended(path, encoding):
+        blank = blank and not line.strip()
+        yield line.removesuffix("\n")
+    if blank:
+        raise _empty(path)
 
 
-def _placed(path, encoding):
-    return ((f"{path}:{number}", line) for number, line in enumerate(_lines(path, encoding), 1))
+def _empty(path):
+    return ValueError(f"Expected text. Received: path={str(path)!r}, which is empty")
 
 
 def _rows(path, delimiter, encoding):
-    """(place, row) of a delimited file; a blank row is an empty list."""
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    ended = (line + "\n" for line in _lines(path, encoding))
-    reader = csv.reader(ended, delimiter=delimiter, quoting=quoting, strict=True)
+    """(line it begins on, row) of a delimited file; a blank row is an empty list."""
+    if delimiter == "\t":
+        numbered = enumerate((line.split("\t") for line in _lines(path, encoding)), 1)
+    else:
+        numbered = _quoted(path, delimiter, encoding)
+    return ((number, row if any(map(str.strip, row)) else []) for number, row in numbered)
+
+
+def _quoted(path, delimiter, encoding):
+    """(line it begins on, row) of a file with quotes as RFC 4180 has them."""
+    reader = csv.reader((line + "\n" for line in _lines(path, encoding)), delimiter=delimiter, strict=True)
+    number = 1
     try:
         for row in reader:
-            yield f"{path}:{reader.line_num}", row if any(value.strip() for value in row) else []
+            yield number, row
+            number = reader.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"Expected a table. Received: {error} in {path}:{reader.line_num}") from None
+        raise ValueError(f"Expected a table. Received: {error} in {path}:{number}") from None
+
+
+@contextmanager
+def _fields_of_any_length():
+    """Lifts, while it lasts, the limit of 131,072 characters that `csv` has for a field."""
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _head(rows, count):
+    """The first rows, `count` of them not blank, as a list."""
+    head = []
+    for number, row in rows:
+        head.append((number, row))
+        count -= bool(row)
+        if not count:
+            break
+    return head
 
 
 def _entries(folder):
@@ -263,8 +338,9 @@ def _entries(folder):
 def _texts(folder, encoding):
     """The files of a folder, each one text."""
     files = [path for path in _entries(folder) if path.is_file()]
-    read = ((f"{path}:1", (_read(path, encoding).replace("\r\n", "\n"),)) for path in files)
-    records = _records(folder, read, ("text",))
+    records = _records(folder, enumerate(("".join(_ended(path, encoding)),) for path in files), ("text",))
+    which = records.places.numbers
+    records.places = Places([f"{path}:" for path in files], np.ones(len(which)), which)
     records.skipped["not a file"] += len(_entries(folder)) - len(files)
     return records
 
@@ -272,7 +348,7 @@ def _texts(folder, encoding):
 def _classes(folder, paths, read, encoding):
     if not paths:
         raise ValueError(f"Expected an entry a class. Received: folder={str(folder)!r} with none")
-    total = Records([], [], ("text", "label"))
+    total = Records([], Places([], []), ("text", "label"))
     for path in paths:
         label = path.name if path.is_dir() else Path(path.name.removesuffix(".gz")).stem
         found = read(path, encoding)

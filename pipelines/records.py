@@ -1,7 +1,42 @@
 """Records: rows held in memory, where each came from, what was left out and why."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
+
+import numpy as np
+
+
+class Places(Sequence):
+    """Where rows came from, one a row: a number and what stands before it, put together when it is asked for.
+
+    Args:
+        sources: list of what stands before the numbers, such as "file:".
+        numbers: int [N], such as the line.
+        which: int [N], the index of each row's source; None where all have the first.
+    """
+
+    def __init__(self, sources, numbers, which=None):
+        self.sources, self.numbers = list(sources), np.asarray(numbers, np.int64)
+        self.which = np.zeros(len(self.numbers), np.int32) if which is None else np.asarray(which, np.int32)
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def __getitem__(self, index):
+        return f"{self.sources[self.which[index]]}{self.numbers[index]}"
+
+    def __eq__(self, other):
+        return list(self) == list(other)
+
+    def __add__(self, other):
+        which = np.concatenate([self.which, other.which + len(self.sources)])
+        return Places(self.sources + other.sources, np.concatenate([self.numbers, other.numbers]), which)
+
+    def take(self, indices):
+        """The places at these indices."""
+        return Places(self.sources, self.numbers[indices], self.which[indices])
 
 
 @dataclass
@@ -10,13 +45,13 @@ class Records:
 
     Args:
         rows: list of tuples, one a record.
-        places: where each row came from, "file:line".
+        places: Places, where each row came from, "file:line".
         names: names of the columns, or () when they have none.
         skipped: Counter, why rows were left out and how often.
     """
 
     rows: list = field(repr=False)
-    places: list = field(repr=False)
+    places: Places = field(repr=False)
     names: tuple = ()
     skipped: Counter = field(default_factory=Counter)
 
@@ -36,8 +71,8 @@ class Records:
 
     def __add__(self, other):
         """Both sources, one after the other; the columns keep the names of the first."""
-        rows, places = self.rows + other.rows, self.places + other.places
-        return Records(rows, places, self.names, self.skipped + other.skipped)
+        skipped = self.skipped + other.skipped
+        return Records(self.rows + other.rows, self.places + other.places, self.names, skipped)
 
     def column(self, number):
         """One column as a list."""
@@ -53,8 +88,9 @@ class Records:
 
     def take(self, indices, skipped=()):
         """The rows at these indices; `skipped` counts why rows are gone, from the source and from here."""
-        rows, places = ([kept[index] for index in indices] for kept in (self.rows, self.places))
-        return Records(rows, places, self.names, Counter(skipped))
+        indices = np.asarray(indices, np.int64)
+        rows = [self.rows[index] for index in indices]
+        return Records(rows, self.places.take(indices), self.names, Counter(skipped))
 
 
 def lists(*columns):
@@ -63,7 +99,7 @@ def lists(*columns):
     lengths = [len(column) for column in columns]
     if len(set(lengths)) != 1:
         raise ValueError(f"Expected columns of one length. Received: lengths={lengths}")
-    return Records(list(zip(*columns, strict=True)), [f"record {number}" for number in range(1, lengths[0] + 1)])
+    return Records(list(zip(*columns, strict=True)), Places(["record "], range(1, lengths[0] + 1)))
 
 
 def column_number(column, names, width, where):
@@ -72,6 +108,6 @@ def column_number(column, names, width, where):
         if list(names).count(column) != 1:
             raise ValueError(f"Expected a column once among {list(names)}. Received: column={column!r} of {where}")
         return list(names).index(column)
-    if not 0 <= column < width:
-        raise ValueError(f"Expected a column from 0 to {width - 1}. Received: column={column} of {where}")
+    if not isinstance(column, Integral) or not 0 <= column < width:
+        raise ValueError(f"Expected a column from 0 to {width - 1}. Received: column={column!r} of {where}")
     return column

@@ -3,10 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
+from seqkeras.pipelines.batching import order
 from seqkeras.pipelines.columns import ids, tokenizer_for, windows
-from seqkeras.pipelines.prepare import Data
+from seqkeras.pipelines.prepare import Data, fitted, positive
 from seqkeras.pipelines.splits import splits
-from seqkeras.tokens import END, PAD, START
+from seqkeras.tokens import PAD, START
 
 
 def forecasting(
@@ -19,7 +20,8 @@ def forecasting(
     last `window` rows of the training series.
 
     Args:
-        train, validation, test: a series [T, D] or [T], or a list of them. Without `train` nothing is scaled.
+        train, validation, test: a series [T, D] or [T], or a list of arrays, a series each; a list of lists of
+            numbers is one series [T, D]. Without `train` nothing is scaled.
         window, horizon: values seen, values to say.
         stride: steps from one window to the next.
         batch_size: examples a batch.
@@ -28,14 +30,12 @@ def forecasting(
     Raises:
         ValueError: no series long enough for one window; numbers that are not finite; series of different widths.
     """
-    for name, value in {"window": window, "horizon": horizon, "stride": stride, "batch_size": batch_size}.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"Expected a positive whole number. Received: {name}={value!r}")
+    positive(window=window, horizon=horizon, stride=stride, batch_size=batch_size)
     given = {"train": train, "validation": validation, "test": test}
     given = {split: _series(series, split) for split, series in given.items() if series is not None}
     if len({series.shape[1] for all_series in given.values() for series in all_series}) != 1:
         raise ValueError("Expected series of one width. Received: none, or of several widths")
-    data = Data()
+    data = Data(lengths={"values": window})
     mean, deviation = 0.0, 1.0
     if "train" in given:
         rows = np.concatenate(given["train"])
@@ -62,23 +62,28 @@ def forecasting(
 
 def _windows(values, starts, window, horizon, batch_size, seed):
     """Batches of windows, cut out as they are needed; in another order each epoch unless `seed` is None."""
-    values = tf.constant(values)
+    values, starts = tf.constant(values), tf.constant(starts, tf.int64)
 
-    def cut(start):
-        rows = tf.gather(values, start[:, None] + tf.range(window + horizon, dtype=tf.int64))
+    def cut(numbers):
+        rows = tf.gather(values, tf.gather(starts, numbers)[:, None] + tf.range(window + horizon, dtype=tf.int64))
         return rows[:, :window], rows[:, window:]
 
-    dataset = tf.data.Dataset.from_tensor_slices(starts.astype("int64"))
-    if seed is not None:
-        dataset = dataset.shuffle(len(starts), seed)
-    return dataset.batch(batch_size).map(cut, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    numbers = order(len(starts), seed).batch(batch_size)
+    return numbers.map(cut, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def _series(given, split):
-    given = given if isinstance(given, (list, tuple)) and np.ndim(given[0]) > 0 else [given]
+    """The series given, a list of arrays [T, D]."""
+    many = isinstance(given, (list, tuple)) and all(hasattr(one, "__array__") or _is_table(one) for one in given)
+    given = given if many else [given]
     checked = []
     for number, one in enumerate(given, 1):
-        array = np.asarray(one, "float64")
+        try:
+            array = np.asarray(one, "float64")
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"Expected numbers [T, D] or [T]. Received: {error} in series {number} of {split}"
+            ) from None
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or not np.isfinite(array).all():
             raise ValueError(
@@ -87,6 +92,11 @@ def _series(given, split):
             )
         checked.append(array)
     return checked
+
+
+def _is_table(one):
+    """Whether it is a list of rows of numbers."""
+    return isinstance(one, (list, tuple)) and all(isinstance(row, (list, tuple)) for row in one)
 
 
 def documents(
@@ -111,40 +121,36 @@ def documents(
         batch_size: B, rows.
         **options: `seed`, of the split.
     """
-    for name, value in {"length": length, "batch_size": batch_size}.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"Expected a positive whole number. Received: {name}={value!r}")
+    positive(length=length, batch_size=batch_size)
     records = splits(train, validation, test, ("text",), lambda row: row[0], None, **options)
     tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size)
-    data = Data(tokenizers={"text": tokenizer})
+    data = Data(tokenizers={"text": tokenizer}, lengths={"text": length})
     for split, texts in records.items():
-        whole = windows(texts, ids(texts, 0, tokenizer), None)
-        rows, parts = _rows([row[0] for row in whole.rows], length, batch_size)
-        data.records[split] = whole
-        data.report[split] = {"texts": len(whole), "parts": parts, "skipped": dict(whole.skipped)}
-        data.steps[split] = rows.shape[1] // (length + 1)
-        chunks = rows.reshape(batch_size, -1, length + 1).transpose(1, 0, 2)  # one id of each is the next one's first
-        now, following = chunks[..., :-1], chunks[..., 1:]
-        now = np.where(now == END, PAD, now)
+        data.records[split], columns, data.report[split] = fitted(texts, {"text": ids(texts, 0, tokenizer)}, ("text",))
+        now, following, parts = _rows(columns["text"], length, batch_size)
         weight = (following != PAD).astype("float32")
-        data.report[split]["padding"] = float(1 - weight.mean())
+        data.steps[split] = len(now)
+        data.report[split] |= {"parts": parts, "padding": float(1 - weight.mean())}
         setattr(data, split, tf.data.Dataset.from_tensor_slices((now, following, weight)))
     return data
 
 
 def _rows(texts, length, batch_size):
-    """Texts (START, ids, END) -> ([B, chunks * (length + 1)] with each chunk's first id repeated, number of parts)."""
-    share = -(-sum(len(text) - 1 for text in texts) // (batch_size * length)) * length  # steps of a full row
-    parts = []
-    for text in texts:
-        for begin in range(0, len(text) - 1, share):
-            part = list(text[begin : begin + share + 1])
-            parts.append([START, *part[1:]])
-    rows = [[] for _ in range(batch_size)]
-    for part in sorted(parts, key=len, reverse=True):
-        row = min(rows, key=len)
-        for begin in range(0, len(part) - 1, length):
-            chunk = part[begin : begin + length + 1]
-            row += chunk + [PAD] * (length + 1 - len(chunk))
-    longest = max(map(len, rows))
-    return np.array([row + [PAD] * (longest - len(row)) for row in rows], "int32"), len(parts)
+    """Texts of ids and END, ragged -> ids [chunks, B, length], what follows each, and the number of parts."""
+    share = -(-len(texts.values) // (batch_size * length)) * length  # steps of a full row
+    parts, _ = windows(texts, share)
+    values, splits = parts.values.numpy(), parts.row_splits.numpy()
+    steps = np.diff(splits)
+    filled, begins = [0] * batch_size, {}
+    for part in np.argsort(-steps, kind="stable"):
+        row = min(range(batch_size), key=filled.__getitem__)
+        begins[part] = row, filled[row]
+        filled[row] += -(-int(steps[part]) // length) * length
+    now = np.full([batch_size, max(filled)], PAD, "int32")
+    following = now.copy()
+    for part, (row, begin) in begins.items():
+        ids_ = values[splits[part] : splits[part + 1]]
+        now[row, begin : begin + len(ids_)] = START, *ids_[:-1]
+        following[row, begin : begin + len(ids_)] = ids_
+    now, following = (one.reshape(batch_size, -1, length).transpose(1, 0, 2) for one in (now, following))
+    return now, following, len(steps)

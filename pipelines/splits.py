@@ -1,10 +1,11 @@
 """Training, validation and test records: checked, split without the same text on both sides, compared."""
 
 from collections import Counter
+from numbers import Number
 
 import numpy as np
 
-from seqkeras.pipelines.records import Records
+from seqkeras.pipelines.records import Places, Records
 
 NAMES = ("train", "validation", "test")
 
@@ -13,22 +14,25 @@ def splits(train, validation, test, columns, key, label=None, seed=0):
     """dict of split -> checked Records, of the splits that are there.
 
     Args:
-        validation: records, or the share of the training records to split off.
+        validation, test: records, or the share of the records in `train` to split off.
         columns: what stands in each column.
         key: record -> what may not be on both sides of a split.
         label: record -> its label; the first record of each stays in training. None where records have none.
         seed: of the choice of what is split off.
     """
     given = dict(zip(NAMES, (train, validation, test), strict=True))
-    share = given.pop("validation") if isinstance(validation, float) else None
+    shares = {split: given.pop(split) for split in NAMES[1:] if isinstance(given[split], (float, np.floating))}
     records = {split: checked(data, columns, split) for split, data in given.items() if data is not None}
-    if not records or (share is not None and "train" not in records):
+    if not records or (shares and "train" not in records):
         raise ValueError(
             f"Expected records. Received: train={train}, validation={validation}, test={test}; "
-            "a share of validation is split off from train"
+            "a share is split off from train"
         )
-    if share is not None:
-        records["train"], records["validation"] = split_off(records["train"], share, key, label, seed)
+    if not all(share > 0 for share in shares.values()) or sum(shares.values()) >= 1:
+        raise ValueError(f"Expected shares above 0, together below 1. Received: validation={validation}, test={test}")
+    wanted = {split: round(share * len(records["train"])) for split, share in shares.items()}
+    for split in reversed(wanted):  # test first: what it holds does not depend on the share of validation
+        records["train"], records[split] = split_off(records["train"], split, wanted[split], key, label, seed)
     return {split: records[split] for split in NAMES if split in records}
 
 
@@ -42,33 +46,31 @@ def checked(data, columns, split):
     Raises:
         ValueError: no records, or a row of another width; names the row's place.
     """
-    if isinstance(data, (str, int, float, dict)):
+    if isinstance(data, (str, Number, dict)):
         raise ValueError(f"Expected Records of a reader, or a list of tuples. Received: {split}={data!r}")
     if isinstance(data, Records):
         rows, places, skipped = data.rows, data.places, data.skipped
     else:
         rows = [row if isinstance(row, (tuple, list, np.ndarray)) else (row,) for row in data]
-        places, skipped = [f"{split} record {number}" for number in range(1, len(rows) + 1)], Counter()
+        places, skipped = Places([f"{split} record "], range(1, len(rows) + 1)), Counter()
     if not len(rows):
         raise ValueError(f"Expected records for {split}. Received: none")
-    for row, place in zip(rows, places, strict=True):
+    for index, row in enumerate(rows):
         if len(row) != len(columns):
             raise ValueError(
-                f"Expected rows of ({', '.join(columns)}). Received: {len(row)} columns in {place}; "
+                f"Expected rows of ({', '.join(columns)}). Received: {len(row)} columns in {places[index]}; "
                 "choose columns with `select`"
             )
-    return Records([tuple(map(_text, row)) for row in rows], places, columns, skipped)
+    return Records([_plain(row) for row in rows], places, columns, skipped)
 
 
-def split_off(records, share, key, label, seed):
-    """Two sets of records, the second with about `share` of them, as `splits` says."""
-    if not 0 < share < 1:
-        raise ValueError(f"Expected a share between 0 and 1. Received: validation={share}")
+def split_off(records, split, wanted, key, label, seed):
+    """Two sets of records, the second with about as many as wanted, as `splits` says."""
     groups = {}
     for index, row in enumerate(records):
         groups.setdefault(key(row), []).append(index)
     groups = list(groups.values())
-    kept, off, seen, wanted = [], [], set(), round(share * len(records))
+    kept, off, seen = [], [], set()
     for number in np.random.default_rng(seed).permutation(len(groups)):
         labels = {label(records[index]) for index in groups[number]} if label else set()
         if labels <= seen and len(off) < wanted:
@@ -77,7 +79,9 @@ def split_off(records, share, key, label, seed):
             kept += groups[number]
             seen |= labels
     if not off or not kept:
-        raise ValueError(f"Expected enough to split. Received: validation={share} of {len(groups)} different records")
+        raise ValueError(
+            f"Expected enough to split. Received: {len(groups)} different records, {wanted} wanted for {split}"
+        )
     return records.take(sorted(kept), records.skipped), records.take(sorted(off))
 
 
@@ -85,6 +89,11 @@ def shared(records, train, key):
     """How many records have a text that is in the training records too."""
     known = {key(row) for row in train}
     return sum(key(row) in known for row in records)
+
+
+def _plain(row):
+    """A row as a tuple; one that is a tuple already, without lists, is not copied."""
+    return row if type(row) is tuple and not any(isinstance(value, list) for value in row) else tuple(map(_text, row))
 
 
 def _text(value):

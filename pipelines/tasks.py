@@ -1,15 +1,16 @@
 """One function a task: from records to batches exactly as that task's models eat them.
 
 Every function takes `train`, `validation` and `test`: `Records` of a reader, or a list of tuples with the columns
-that its first line shows; `validation` may also be the share of the training records to split off. `**options` are
-those of `prepare`: batch_size, tokens_per_batch, max_length, truncate, num_buckets, shuffle, seed, fixed_shapes.
+that its first line shows. `validation` and `test` may also be shares of the records in `train` to split off, such as
+0.1; records of the same text stay together. `**options` are those of `prepare`: batch_size, tokens_per_batch,
+max_length, truncate, num_buckets, shuffle, seed, fixed_shapes.
 """
 
 import numpy as np
 import tensorflow as tf
 
 from seqkeras.pipelines.columns import ids, indices, numbers, ragged, tokenizer_for, train_labels, windows
-from seqkeras.pipelines.prepare import prepare
+from seqkeras.pipelines.prepare import positive, prepare
 from seqkeras.pipelines.splits import splits
 from seqkeras.tokens import END, PAD, START
 
@@ -27,10 +28,10 @@ def classification(train=None, validation=None, test=None, tokenizer="words", vo
     tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size)
 
     def encode(records):
-        return {"ids": ids(records, 0, tokenizer), "label": indices(records, 1, labels)}
+        return {"text": ids(records, 0, tokenizer), "label": indices(records, 1, labels)}
 
     def assemble(batch):
-        return batch["ids"], batch["label"]
+        return batch["text"], batch["label"]
 
     return prepare(records, _first, encode, assemble, (), {"text": tokenizer}, labels, **options)
 
@@ -42,12 +43,13 @@ def generation(train=None, validation=None, test=None, tokenizer="characters", v
     tokenizer = tokenizer_for(records, 1, tokenizer, vocab_size)
 
     def encode(records):
-        return {"label": indices(records, 0, labels), "next": ids(records, 1, tokenizer)}
+        return {"label": indices(records, 0, labels), "target": ids(records, 1, tokenizer)}
 
     def assemble(batch):
-        return {"label": batch["label"], "target": _shifted(batch["next"])}, batch["next"], _weight(batch["next"])
+        target = batch["target"]
+        return {"label": batch["label"], "target": _shifted(target)}, target, _weight(target)
 
-    return prepare(records, _second, encode, assemble, ("next",), {"target": tokenizer}, labels, **options)
+    return prepare(records, _second, encode, assemble, ("target",), {"target": tokenizer}, labels, **options)
 
 
 def translation(train=None, validation=None, test=None, tokenizer="unigram", vocab_size=None, **options):
@@ -66,14 +68,14 @@ def translation(train=None, validation=None, test=None, tokenizer="unigram", voc
     def encode(records):
         return {
             "source": ids(records, 0, tokenizers["source"]),
-            "next": ids(records, 1, tokenizers["target"]),
+            "target": ids(records, 1, tokenizers["target"]),
         }
 
     def assemble(batch):
-        features = {"source": batch["source"], "target": _shifted(batch["next"])}
-        return features, batch["next"], _weight(batch["next"])
+        target = batch["target"]
+        return {"source": batch["source"], "target": _shifted(target)}, target, _weight(target)
 
-    return prepare(records, _first, encode, assemble, ("source", "next"), tokenizers, None, **options)
+    return prepare(records, _first, encode, assemble, ("source", "target"), tokenizers, None, **options)
 
 
 def tagging(train=None, validation=None, test=None, tokenizer="words", vocab_size=None, labels=None, **options):
@@ -88,16 +90,16 @@ def tagging(train=None, validation=None, test=None, tokenizer="words", vocab_siz
 
     def encode(records):
         words, tags = ids(records, 0, tokenizer), ragged(indices(records, 1, labels, many=True), np.int32)
-        counts = zip(words.row_lengths().numpy(), tags.row_lengths().numpy(), records.places, strict=True)
-        for words_count, tags_count, place in counts:
-            if words_count != tags_count:
-                raise ValueError(
-                    f"Expected a tag for each word. Received: {words_count} ids, {tags_count} tags in {place}"
-                )
-        return {"ids": words, "tags": tags}
+        counts = words.row_lengths().numpy(), tags.row_lengths().numpy()
+        for index in np.flatnonzero(counts[0] != counts[1]):
+            raise ValueError(
+                f"Expected a tag for each word. Received: {counts[0][index]} ids, {counts[1][index]} tags "
+                f"in {records.places[index]}"
+            )
+        return {"text": words, "tags": tags}
 
     def assemble(batch):
-        return batch["ids"], batch["tags"], _weight(batch["ids"])
+        return batch["text"], batch["tags"], _weight(batch["text"])
 
     return prepare(records, _first, encode, assemble, (), {"text": tokenizer}, labels, **options)
 
@@ -114,20 +116,26 @@ def language_model(
     """(text,) -> (ids [B, T], next [B, T], weight [B, T]).
 
     Args:
-        max_length: a text of more steps is cut into windows of so many, none left out; each becomes a record.
+        max_length: a text of more steps, END counted, is cut into windows of so many, none left out; the report counts
+            texts and windows.
     """
+    positive(max_length=max_length)
     records = splits(train, validation, test, ("text",), _first, None, options.get("seed", 0))
     tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size)
-    records = {split: windows(one, ids(one, 0, tokenizer), max_length) for split, one in records.items()}
 
     def encode(records):
-        return {"ids": ragged(records.column(0), np.int32)}
+        return {"text": ids(records, 0, tokenizer)}
+
+    def cut(columns):
+        text = columns["text"]
+        text, before = windows(text, max_length or text.bounding_shape()[1].numpy())
+        return {"text": text, "before": before}
 
     def assemble(batch):
-        now, next_ = batch["ids"][:, :-1], batch["ids"][:, 1:]
-        return tf.where(now == END, PAD, now), next_, _weight(next_)
+        text = batch["text"]
+        return _shifted(text, batch["before"]), text, _weight(text)
 
-    return prepare(records, _first, encode, assemble, (), {"text": tokenizer}, None, **options)
+    return prepare(records, _first, encode, assemble, ("text",), {"text": tokenizer}, None, cut, **options)
 
 
 def series(train=None, validation=None, test=None, labels=None, **options):
@@ -164,10 +172,14 @@ def _of(value, role):
     return value.get(role) if isinstance(value, dict) else value
 
 
-def _shifted(next_):
-    """What a decoder is fed while it learns to say `next`: START, then each id but the last. [B, T] -> [B, T]"""
-    start = tf.fill([tf.shape(next_)[0], 1], START)
-    return tf.concat([start, tf.where(next_ == END, PAD, next_)[:, :-1]], axis=1)
+def _shifted(next_, before=START):
+    """What a model is fed while it learns to say `next`: `before`, then each id but the last. [B, T] -> [B, T]
+
+    Args:
+        before: an id, or an id a row [B].
+    """
+    before = tf.broadcast_to(tf.reshape(before, [-1, 1]), [tf.shape(next_)[0], 1])
+    return tf.concat([before, tf.where(next_ == END, PAD, next_)[:, :-1]], axis=1)
 
 
 def _weight(ids):

@@ -5,6 +5,7 @@ import re
 import sys
 import unicodedata
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import sentencepiece
@@ -22,12 +23,14 @@ class Characters(Tokenizer):
     def __init__(self, vocabulary):
         super().__init__()
         self.vocabulary = Vocabulary(vocabulary)
+        if any(len(piece) != 1 for piece in self.vocabulary.pieces):
+            raise ValueError(f"Expected characters. Received: the longest has {max(map(len, vocabulary))} of them")
+        self._codes = self.vocabulary.table(tf.constant([ord(one) for one in self.vocabulary.pieces], tf.int32))
 
     @classmethod
     def train(cls, texts, vocab_size=None, min_count=1):
         """Takes every character, or the most frequent that fit into `vocab_size`, seen `min_count` times."""
-        vocabulary = Vocabulary.count((one for text in texts for one in text), vocab_size, min_count)
-        return cls(vocabulary.pieces)
+        return cls(Vocabulary.count(chain.from_iterable(texts), vocab_size, min_count).pieces)
 
     @property
     def vocab_size(self):
@@ -39,7 +42,7 @@ class Characters(Tokenizer):
 
     def encode_batch(self, texts):
         """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
-        return self.vocabulary.table.lookup(tf.strings.unicode_split(texts, "UTF-8"))
+        return self._codes.lookup(tf.strings.unicode_decode(texts, "UTF-8"))
 
     def _encode(self, text):
         return self.vocabulary.encode(text)
@@ -102,8 +105,11 @@ class Words(Tokenizer):
         super().__init__()
         if punctuation not in ("split", "keep", "drop"):
             raise ValueError(f'Expected "split", "keep" or "drop". Received: punctuation={punctuation!r}')
+        if not isinstance(lower, bool):
+            raise ValueError(f"Expected True or False. Received: lower={lower!r}")
         self.vocabulary = Vocabulary(vocabulary)
-        self.lower, self.punctuation = bool(lower), punctuation
+        self._pieces = self.vocabulary.table(tf.constant(self.vocabulary.pieces))
+        self.lower, self.punctuation = lower, punctuation
         if lower:
             upper = (tf.constant(list(codes), tf.int32) for codes in (_lowered(), _lowered().values()))
             self._lower = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(*upper), -1)
@@ -135,7 +141,7 @@ class Words(Tokenizer):
             texts = tf.strings.unicode_encode(codes, "UTF-8")
         if self.punctuation != "keep":
             texts = tf.strings.regex_replace(texts, _punctuation(), _MARK[self.punctuation])
-        return self.vocabulary.table.lookup(tf.strings.split(tf.strings.regex_replace(texts, _SPACE, " ")))
+        return self._pieces.lookup(tf.strings.split(tf.strings.regex_replace(texts, _SPACE, " ")))
 
     def _encode(self, text):
         return self.vocabulary.encode(_words(text, self.lower, self.punctuation))
@@ -145,6 +151,9 @@ class Words(Tokenizer):
 
     def _decode_batch(self, ids):
         return self.vocabulary.decode_batch(ids, " ")
+
+
+ENOUGH = 1_000_000  # texts to learn subwords from; of more, so many are drawn, always the same
 
 
 class SentencePiece(Tokenizer):
@@ -186,6 +195,8 @@ class SentencePiece(Tokenizer):
                 byte_fallback=True,
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
+                input_sentence_size=ENOUGH,
+                shuffle_input_sentence=True,
                 max_sentence_length=max([4192, *(len(text.encode()) for text in texts)]),  # longer ones are left out
                 pad_id=PAD,
                 bos_id=START,
@@ -249,7 +260,7 @@ def load(folder):
     settings = read_json(path)
     kinds = {kind.__name__: kind for kind in (Characters, Bytes, Words, SentencePiece)}
     name = settings.pop("tokenizer", None)
-    if name not in kinds:
+    if not isinstance(name, str) or name not in kinds:
         raise ValueError(f"Expected a tokenizer among {list(kinds)}. Received: tokenizer={name!r} in {path}")
     if name == "SentencePiece":
         settings["model"] = (path.parent / "sentencepiece.model").read_bytes()

@@ -1,7 +1,7 @@
 """What all tokenizers share: their surface, and a table of pieces and ids."""
 
 from collections import Counter
-from numbers import Integral
+from numbers import Integral, Number
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,11 +28,12 @@ class Tokenizer(tf.Module):
 
     def decode(self, ids):
         """Ids to their text, rows of ids to a list of texts; PAD and START are dropped, END ends a text."""
-        ids = np.asarray(ids).tolist() if hasattr(ids, "__array__") else list(ids)
-        if ids and not isinstance(ids[0], Integral):
+        array = np.asarray(ids) if hasattr(ids, "__array__") else None
+        ids = list(ids) if array is None else array.tolist()
+        if array.ndim > 1 if array is not None else ids and not isinstance(ids[0], Number):
             return [self.decode(row) for row in ids]
         ids = ids[: ids.index(END)] if END in ids else ids
-        if any(not 0 <= one < self.vocab_size for one in ids):
+        if any(not isinstance(one, Integral) or not 0 <= one < self.vocab_size for one in ids):
             raise ValueError(f"Expected ids from 0 to {self.vocab_size - 1}. Received: ids={ids}")
         return self._decode([one for one in ids if one not in (PAD, START)])
 
@@ -52,23 +53,26 @@ class Vocabulary(tf.Module):
 
     def __init__(self, pieces):
         super().__init__()
-        self.pieces = tuple(pieces)
-        if isinstance(pieces, str) or not all(isinstance(piece, str) for piece in self.pieces):
+        if not isinstance(pieces, (list, tuple)) or not all(isinstance(piece, str) for piece in pieces):
             raise ValueError(f"Expected a list of str. Received: vocabulary of type {type(pieces).__name__}")
+        self.pieces = tuple(pieces)
         if not self.pieces or len(set(self.pieces)) != len(self.pieces):
             raise ValueError(f"Expected distinct pieces, at least one. Received: {len(self.pieces)} pieces")
         self.size = len(self.pieces) + SPECIAL
         self.ids = MappingProxyType(dict(zip(self.pieces, range(SPECIAL, self.size), strict=True)))
-        keys, ids = tf.constant(self.pieces, tf.string), tf.range(SPECIAL, self.size, dtype=tf.int32)
-        self.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), UNKNOWN)
-        self.keys = tf.concat([["", "", "", REPLACEMENT], keys], 0)
+        self.keys = tf.constant(["", "", "", REPLACEMENT, *self.pieces])
+
+    def table(self, keys):
+        """A table of what stands for each piece in a graph, to the piece's id."""
+        ids = tf.range(SPECIAL, self.size, dtype=tf.int32)
+        return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), UNKNOWN)
 
     @classmethod
     def count(cls, pieces, vocab_size, min_count):
         """The most frequent pieces first, equally frequent ones in order of their text."""
         counted = sorted(Counter(pieces).items(), key=lambda item: (-item[1], item[0]))
         kept = [piece for piece, count in counted if count >= min_count]
-        if vocab_size is not None and vocab_size <= SPECIAL:
+        if vocab_size is not None and (not isinstance(vocab_size, Integral) or vocab_size <= SPECIAL):
             raise ValueError(f"Expected more than the {SPECIAL} special ids. Received: vocab_size={vocab_size}")
         return cls(kept if vocab_size is None else kept[: vocab_size - SPECIAL])
 

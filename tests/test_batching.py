@@ -18,6 +18,13 @@ def columns(lengths):
     return {**made, "number": np.arange(len(counts), dtype=np.int32)}
 
 
+def batches_of(lengths, shapes, sizes, drop_remainder=False):
+    """The batches of `columns` of these lengths, and the bucket of each example."""
+    which = batching.bucket(lengths, shapes)
+    numbers = batching.buckets(batching.order(len(which)), which, sizes, drop_remainder)
+    return batching.gather(numbers, columns(lengths), shapes, which), which
+
+
 pairs = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=60)
 
 
@@ -26,11 +33,12 @@ pairs = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, 
 def test_batches_hold_each_example_once_padded_with_zeros(pairs, num_buckets, batch_size, by_tokens):
     source, target = (list(one) for one in zip(*pairs, strict=True))
     lengths = {"source": np.array(source), "target": np.array(target)}
-    made = columns({"source": source, "target": target})
+    made = columns(lengths)
     shapes = batching.shapes(lengths, num_buckets)
     budget = 60 * batch_size if by_tokens else None
     sizes = batching.batch_sizes(shapes, None if by_tokens else batch_size, budget)
-    batches = list(batching.buckets(batching.examples(made), shapes, sizes).as_numpy_iterator())
+    dataset, which = batches_of(lengths, shapes, sizes)
+    batches = list(dataset.as_numpy_iterator())
 
     rows = {name: [np.array(row) for row in made[name].to_list()] for name in lengths}
     numbers = np.concatenate([batch["number"] for batch in batches])
@@ -44,7 +52,7 @@ def test_batches_hold_each_example_once_padded_with_zeros(pairs, num_buckets, ba
         cells = batch["source"].size + batch["target"].size
         assert cells <= budget if by_tokens else len(batch["number"]) <= batch_size
     assert len(shapes) <= num_buckets
-    assert batching.count_batches(lengths, shapes, sizes).sum() == len(batches)
+    assert batching.count_batches(which, sizes).sum() == len(batches)
     cells = sum(batch["source"].size + batch["target"].size for batch in batches)
     assert batching.padding_share(lengths, shapes) == pytest.approx(1 - (sum(source) + sum(target)) / cells)
 
@@ -56,62 +64,64 @@ def test_full_batches_only_where_asked(pairs, num_buckets, batch_size):
     lengths = {"source": np.array(source), "target": np.array(target)}
     shapes = batching.shapes(lengths, num_buckets)
     sizes = batching.batch_sizes(shapes, batch_size)
-    dataset = batching.buckets(batching.examples(columns({"source": source, "target": target})), shapes, sizes, True)
+    dataset, which = batches_of(lengths, shapes, sizes, True)
     batches = list(dataset.as_numpy_iterator())
     assert all(len(batch["number"]) == batch_size for batch in batches)
-    assert batching.count_batches(lengths, shapes, sizes, True).sum() == len(batches)
+    assert batching.count_batches(which, sizes, True).sum() == len(batches)
 
 
 @settings(max_examples=100, deadline=None)
-@given(counts=st.lists(st.integers(1, 50), min_size=1, max_size=80), smallest=st.integers(1, 10))
-def test_more_shapes_never_pad_more_and_each_is_used_enough(counts, smallest):
+@given(counts=st.lists(st.integers(1, 50), min_size=1, max_size=80), batch_size=st.integers(1, 5))
+def test_more_shapes_never_pad_more_and_each_is_a_few_batches(counts, batch_size):
     lengths = {"ids": np.array(counts)}
     shares = []
     for num_buckets in range(1, 6):
-        shapes = batching.shapes(lengths, num_buckets, smallest)
+        shapes = batching.shapes(lengths, num_buckets, batch_size)
         used = np.bincount(batching.bucket(lengths, shapes), minlength=len(shapes))
-        assert len(shapes) <= num_buckets and used.min() >= min(smallest, len(counts))
+        assert len(shapes) <= num_buckets and used.min() >= min(batching.FEWEST_BATCHES * batch_size, len(counts))
         shares.append(batching.padding_share(lengths, shapes))
     assert shares == sorted(shares, reverse=True)
 
 
+@settings(max_examples=100, deadline=None)
+@given(pairs=pairs, batch_size=st.integers(1, 10), tokens=st.integers(60, 500), by_tokens=st.booleans())
+def test_each_shape_of_two_features_has_a_full_batch_to_itself(pairs, batch_size, tokens, by_tokens):
+    lengths = dict(zip(("source", "target"), np.array(pairs).T, strict=True))
+    budget = (None, tokens) if by_tokens else (batch_size, None)
+    shapes = batching.shapes(lengths, 6, *budget)
+    used = np.bincount(batching.bucket(lengths, shapes), minlength=len(shapes))
+    assert len(shapes) == 1 or (used >= batching.batch_sizes(shapes, *budget)).all()
+
+
 def test_enough_shapes_leave_no_padding():
     lengths = {"ids": np.array([3, 9, 3, 5, 5, 9])}
+    lengths = {"ids": np.repeat(lengths["ids"], batching.FEWEST_BATCHES)}
     assert batching.shapes(lengths, 3) == [{"ids": 3}, {"ids": 5}, {"ids": 9}]
     assert batching.shapes(lengths, 30) == batching.shapes(lengths, 3)
     assert batching.padding_share(lengths, batching.shapes(lengths, 3)) == 0
 
 
 def test_one_shape_with_full_batches_is_static_and_keeps_the_order():
-    made = columns({"ids": [2, 3, 1, 2]})
-    dataset = batching.buckets(batching.examples(made), [{"ids": 3}], [2], drop_remainder=True)
+    dataset, _ = batches_of({"ids": [2, 3, 1, 2]}, [{"ids": 3}], [2], drop_remainder=True)
     assert dataset.element_spec["ids"].shape == (2, 3)
     assert [batch["number"].tolist() for batch in dataset.as_numpy_iterator()] == [[0, 1], [2, 3]]
 
 
-def test_shuffle_is_repeatable_and_differs_from_epoch_to_epoch(seed):
-    dataset = batching.examples(columns({"ids": [1] * 200}))
-
+def test_the_order_is_repeatable_and_differs_from_epoch_to_epoch(seed):
     def epochs(seed):
         tf.random.set_seed(1)
-        shuffled = batching.shuffle(dataset, seed)
-        return [[int(one["number"]) for one in shuffled.as_numpy_iterator()] for _ in range(2)]
+        dataset = batching.order(200, seed)
+        return [list(dataset.as_numpy_iterator()) for _ in range(3)]
 
-    first, second = epochs(seed)
-    assert first != second and sorted(first) == sorted(second) == list(range(200))
-    assert epochs(seed) == [first, second]
-    assert epochs(seed + 1) != [first, second]
-
-
-def test_shuffle_refuses_a_dataset_of_unknown_size():
-    with pytest.raises(ValueError, match="cardinality=-2"):
-        batching.shuffle(tf.data.Dataset.range(5).filter(lambda one: one > 2), 0)
+    first = epochs(seed)
+    assert all(sorted(one) == list(range(200)) for one in first)
+    assert first[0] != first[1] != first[2] != first[0]
+    assert epochs(seed) == first
+    assert epochs(seed + 1) != first
+    assert epochs(None) == [list(range(200))] * 3
 
 
 def test_an_example_longer_than_every_shape_is_an_error_not_a_loss():
-    dataset = batching.buckets(batching.examples(columns({"ids": [2, 9]})), [{"ids": 2}, {"ids": 4}], [1, 1])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="longer than all shapes"):
-        list(dataset)
     with pytest.raises(ValueError, match="fit one of"):
         batching.bucket({"ids": np.array([2, 9])}, [{"ids": 2}, {"ids": 4}])
 
@@ -128,6 +138,8 @@ def test_budgets_that_cannot_be_are_refused():
 def test_rows_of_vectors_are_padded_along_time_only():
     values = tf.RaggedTensor.from_row_lengths(np.ones([5, 2], np.float32), [2, 3])
     for shapes in ([{"values": 3}], [{"values": 2}, {"values": 3}]):
-        batches = batching.buckets(batching.examples({"values": values}), shapes, [1] * len(shapes))
+        which = batching.bucket({"values": np.array([2, 3])}, shapes)
+        numbers = batching.buckets(batching.order(2), which, [1] * len(shapes))
+        batches = batching.gather(numbers, {"values": values}, shapes, which)
         assert [batch["values"].shape[2] for batch in batches.as_numpy_iterator()] == [2, 2]
         assert sum(batch["values"].sum() for batch in batches.as_numpy_iterator()) == 10

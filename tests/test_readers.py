@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seqkeras.pipelines import readers
+from seqkeras.pipelines.records import Places
 
 
 def write(path, content, compressed=False):
@@ -127,6 +128,17 @@ def test_tensorflow_datasets():
     assert all(type(one) is str for one in words + tags)
 
 
+def test_a_tensorflow_data_set_that_is_not_there_is_not_downloaded(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a download")
+
+    monkeypatch.setattr(tensorflow_datasets.core.DatasetBuilder, "download_and_prepare", refuse)
+    with pytest.raises(ValueError, match=r"tfds build imdb_reviews.*load\('imdb_reviews'\).*tfds:imdb_reviews/train"):
+        readers.tfds("imdb_reviews", "train", ("text", "label"), data_dir=tmp_path)
+    with pytest.raises(ValueError, match="Expected fields among"):
+        readers.tfds("imdb_reviews", "train", ("words",), data_dir=tmp_path)
+
+
 def test_tensorflow_datasets_with_missing_fields_or_classes():
     def unlabelled(self, **_):
         return tf.data.Dataset.from_tensors({"text": b"fine", "label": np.int64(-1)})
@@ -162,9 +174,10 @@ def test_an_encoding_can_be_given(tmp_path):
 @settings(max_examples=100, deadline=None)
 @given(
     rows=st.lists(
-        st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), min_size=1)] * 2), min_size=1
+        st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1)] * 2), min_size=1
     )
 )
+@example(rows=[("a\rb", "c\r"), ("\rd", 'e"\n\r')])
 def test_what_csv_and_json_write_is_read_back(rows, tmp_path_factory):
     rows = [row for row in rows if all(value.strip() for value in row)] or [("a", "b")]
     folder = tmp_path_factory.mktemp("rows")
@@ -173,14 +186,63 @@ def test_what_csv_and_json_write_is_read_back(rows, tmp_path_factory):
     with open(folder / "a.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps({"a": a, "b": b}) + "\n" for a, b in rows)
     if not rows[0][0].startswith("\ufeff"):
-        assert readers.table(folder / "a.csv").rows == rows
+        assert readers.table(folder / "a.csv").rows == [tuple(one.replace("\r\n", "\n") for one in row) for row in rows]
     assert readers.json_lines(folder / "a.jsonl", ("a", "b")).rows == rows
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\t\n"), min_size=1)] * 2), min_size=1
+    )
+)
+@example(rows=[("a\rb", '"c'), ("d", "e\r\r")])
+def test_a_tab_and_a_line_end_are_all_that_a_tsv_file_knows(rows, tmp_path_factory):
+    rows = [row for row in rows if all(value.strip() for value in row) and not row[1].endswith("\r")] or [("a", "\rb")]
+    path = write(tmp_path_factory.mktemp("rows") / "a.tsv", "".join(f"{a}\t{b}\n" for a, b in rows))
+    if not rows[0][0].startswith("\ufeff"):
+        assert readers.table(path).rows == rows
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.csv"])
+def test_a_field_may_be_of_any_length(name, file):
+    long = "x" * 200_000
+    before = csv.field_size_limit()
+    assert readers.table(file(name, f"a\tb,{long}\n"), columns=0, delimiter="\t").rows == [("a",)]
+    assert readers.table(file(name, f"a,{long}\n"), delimiter=",").rows == [("a", long)]
+    assert csv.field_size_limit() == before
+
+
+def test_a_row_of_several_lines_is_named_by_its_first(file):
+    path = file("a.csv", 'a,b\n"two\nlines",1\nlast,2\n')
+    assert readers.table(path).places == [f"{path}:1", f"{path}:2", f"{path}:4"]
+
+
+def test_places_are_put_together_when_asked_for():
+    places = Places(["a:"], [1, 3]) + Places(["b:", "c:"], [7, 5], [1, 0])
+    assert places == ["a:1", "a:3", "c:7", "b:5"] and places[-1] == "b:5" and len(places) == 4
+    assert places.take([3, 0, 0]) == ["b:5", "a:1", "a:1"]
+
+
+def test_a_file_that_is_not_utf8_names_the_line_wherever_it_is(tmp_path):
+    for before in (0, 1, 5_000, 70_000):
+        path = write(tmp_path / "a.txt", "größe und mehr\n".encode() * before + b"a\nb\xff\n" + b"c\n" * 9)
+        with pytest.raises(ValueError, match=f"0xff in .*a.txt:{before + 2};"):
+            readers.lines(path)
+
+
+def test_other_encodings_keep_their_line_ends(tmp_path):
+    path = write(tmp_path / "a.txt", "één\u0a0a\r\ntwo\n\n".encode("utf-16"))
+    assert readers.lines(path, encoding="utf-16").rows == [("één\u0a0a",), ("two",)]
+    assert readers.text(path, encoding="utf-16").rows == [("één\u0a0a\ntwo\n\n",)]
 
 
 BAD = {
     "a row with too many columns": ("a.tsv", "a\tb\nc\td\te\n", readers.table, "Expected 2 columns.*3 in .*a.tsv:2"),
     "a row with too few columns": ("a.csv", "a,b\n\nc\n", readers.table, "1 in .*a.csv:3"),
     "a quote that does not close": ("a.csv", 'a,b\nc,"d\n', readers.table, "a.csv:2"),
+    "a quote opened on line 2 of 10": ("a.csv", 'a,b\nc,"d\n' + "e,f\n" * 8, readers.table, "a.csv:2$"),
+    "a wrong row of several lines": ("a.csv", 'a,b\n"c\nd\ne"\n', readers.table, "Expected 2.*1 in .*a.csv:2$"),
     "text after a quote": ("a.csv", 'a,b\nc,"d"e\n', readers.table, "a.csv:2"),
     "only a header": ("a.csv", "a,b\n", lambda path: readers.table(path, ("a",)), "a.csv"),
     "an unknown column": ("a.csv", "a,b\n1,2\n", lambda path: readers.table(path, ("c",)), "'a', 'b'.*'c' of .*a.csv"),
@@ -225,12 +287,12 @@ def test_broken_gzip_is_refused_by_name(content, tmp_path):
         readers.lines(write(tmp_path / "a.txt.gz", content))
 
 
-def test_parallel_files_of_different_length_are_refused_with_the_first_line_alone(file):
-    source, target = file("a.de", "ein\nzwei\ndrei\n"), file("a.en", "one\ntwo\n")
-    with pytest.raises(ValueError, match="a.de.* with 3 .*a.en.*with 2.*a.de.*:3"):
-        readers.parallel_lines(source, target)
-    with pytest.raises(ValueError, match="a.de.*:3"):
-        readers.parallel_lines(target, source)
+@pytest.mark.parametrize("target", ["one\ntwo\n", "one\nthree\n\n", "one\nthree\n\n\n\n", "one\r\ntwo"])
+def test_parallel_files_of_different_length_are_refused_with_the_first_line_missing(target, file):
+    source, target = file("a.de", "ein\nzwei\ndrei\n"), file("a.en", target)
+    for paths in ((source, target), (target, source)):
+        with pytest.raises(ValueError, match="with 3 lines.*missing is .*a.en.*:3|with 2 lines.*missing is .*a.en.*:3"):
+            readers.parallel_lines(*paths)
 
 
 def test_folders_without_classes_are_refused(tmp_path):

@@ -105,6 +105,82 @@ def test_language_model_batches_leave_no_character_out():
         told += real.tolist()
     assert told == [one for text in texts for one in [*tokenizer.encode(text), END]]
     assert data.report["train"]["padding"] < 0.4
+    assert data.lengths == {"text": 5}
+
+
+def test_texts_and_windows_of_a_language_model_are_counted_apart():
+    texts = [("abcabcabc",), ("",), ("cab",), ("abc",)]
+    held_out = [("abcabcabc",), ("abcab",)]
+    data = pipelines.language_model(texts, test=held_out, max_length=3, batch_size=2)
+    report = data.report["train"]
+    assert (report["read"], report["kept"], report["skipped"], report["windows"]) == (4, 3, {"no tokens": 1}, 4 + 2 + 2)
+    assert data.records["train"].rows == [texts[0], *texts[2:]] and data.steps["train"] == 4
+    report = data.report["test"]
+    assert (report["read"], report["windows"], report["same text in train"]) == (2, 4 + 2, 1)
+
+
+def test_the_longest_example_of_any_split_is_known():
+    data = pipelines.translation([("abc", "a"), ("b", "ab")], [("ab", "abcd")], [("a", "a")], tokenizer="bytes")
+    assert data.lengths == {"source": 3 + 1, "target": 4 + 1}
+    data = pipelines.translation([("abc", "a"), ("b", "ab")], tokenizer="bytes", max_length=2, truncate=True)
+    assert data.lengths == {"source": 2, "target": 2}
+    assert pipelines.classification(CATS, tokenizer="bytes").lengths == {"text": max(len(text) for text, _ in CATS)}
+    assert pipelines.generation([("+", "abc"), ("-", "a")], tokenizer="bytes").lengths == {"target": 4}
+    assert pipelines.tagging([("a b", "X Y"), ("a", "X")]).lengths == {"text": 2, "tags": 2}
+    assert pipelines.series([([1, 2], 0), ([3], 1)]).lengths == {"values": 2}
+    assert pipelines.documents([("abc",)], length=8, batch_size=1).lengths == {"text": 8}
+    assert pipelines.forecasting(np.arange(9), window=4, horizon=2).lengths == {"values": 4}
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 4}, {"tokens_per_batch": 200}])
+def test_shapes_are_those_of_training_and_evaluation_keeps_every_example(options, seed):
+    rng = np.random.default_rng(seed)
+
+    def rows(count, longest):
+        return [
+            ("".join(rng.choice(list("abc"), rng.integers(1, longest))), rng.choice(["+", "-"])) for _ in range(count)
+        ]
+
+    train, short, long = rows(100, 30), rows(30, 20), rows(30, 60)
+    options |= {"tokenizer": "bytes", "num_buckets": 4, "labels": ["+", "-"]}
+    alone = pipelines.classification(train, **options)
+    data = pipelines.classification(train, short, long, **options)
+    assert data.shapes[:-1] == alone.shapes and data.shapes[-1] == data.lengths
+    assert pipelines.classification(train, short, **options).shapes == alone.shapes
+    assert data.steps["train"] == alone.steps["train"]
+    fixed = pipelines.classification(train, short, long, fixed_shapes=True, **options)
+    assert (
+        sum(len(label) for _, label in batches(fixed.test)) == sum(len(label) for _, label in batches(data.test)) == 30
+    )
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 4}, {"tokens_per_batch": 150}])
+def test_what_full_batches_leave_out_differs_from_epoch_to_epoch(options, seed):
+    rng = np.random.default_rng(seed)
+    rows = [(f"{n:03}" + "x" * length, "+-"[n % 2]) for n, length in enumerate(rng.geometric(0.1, 150) % 40)]
+    data = pipelines.classification(
+        rows, tokenizer="bytes", num_buckets=6, fixed_shapes=True, seed=seed % 999, **options
+    )
+    assert data.report["train"]["left out each epoch"] > 0 and len(data.shapes) > 1
+    seen = [{text for ids, _ in batches(data.train) for text in data.tokenizers["text"].decode(ids)} for _ in range(12)]
+    missing = [{text for text, _ in rows} - one for one in seen]
+    assert {len(one) for one in missing} == {data.report["train"]["left out each epoch"]}
+    assert not set.intersection(*missing)
+
+
+def test_one_table_is_enough(tmp_path):
+    lines = [f"{day} mai\t05-{day:02}" for day in range(1, 31)] * 2
+    (tmp_path / "dates.tsv").write_text("\n".join(lines))
+    data = pipelines.translation(readers.table(tmp_path / "dates.tsv"), 0.1, 0.1, tokenizer="characters")
+    kept = {split: data.report[split]["kept"] for split in ("train", "validation", "test")}
+    assert kept == {"train": 48, "validation": 6, "test": 6}
+    assert data.report["validation"]["same text in train"] == data.report["test"]["same text in train"] == 0
+    texts = [set(data.records[split].column(0)) for split in kept]
+    assert sum(map(len, texts)) == len(set.union(*texts)) == 30
+    test = pipelines.translation(readers.table(tmp_path / "dates.tsv"), None, 0.1, tokenizer="characters").records[
+        "test"
+    ]
+    assert test.rows == data.records["test"].rows  # whatever the share of validation
 
 
 def test_series_batches():
@@ -228,12 +304,36 @@ def test_trained_tokenizers_and_labels_prepare_a_test_set_alone():
 def test_labels_that_are_numbers_become_their_names():
     data = pipelines.classification([("a", 1), ("b", 0), ("c", True)], tokenizer="bytes")
     assert data.labels.names == ["0", "1", "True"]
+    data = pipelines.classification([("a", one) for one in (10, 2, -1, 0, 1)], tokenizer="bytes")
+    assert data.labels.names == ["-1", "0", "1", "2", "10"]
+    assert Labels.train(["10", "2", "02", "a"]).names == ["02", "10", "2", "a"]
 
 
 def test_records_may_be_an_array_or_a_generator():
     for rows in (np.array(CATS), (row for row in CATS)):
-        data = pipelines.classification(rows, batch_size=np.int64(2))
+        data = pipelines.classification(rows, batch_size=np.int64(2), vocab_size=np.int64(50), max_length=np.int64(9))
         assert data.records["train"].rows == CATS and data.steps == {"train": 3}
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    two = np.int64(2)
+    assert pipelines.forecasting(np.arange(9), window=two, horizon=two, stride=two, batch_size=two).steps == {
+        "train": 2
+    }
+    assert pipelines.documents([("abc",)], length=two, batch_size=np.int32(1)).steps == {"train": 2}
+    assert readers.lists(["a"], ["b"]).select(np.int64(1)).rows == [("b",)]
+    assert pipelines.translation(PAIRS, vocab_size=np.int64(300)).tokenizers["source"].vocab_size <= 300
+
+
+def test_lists_of_numbers_are_one_series_and_lists_of_arrays_many():
+    rows = [[1, 2], [3, 4], [5, 6]]
+    (x, y), *_ = batches(pipelines.forecasting(rows, window=2, horizon=1).train)
+    assert x.shape == (1, 2, 2) and y.shape == (1, 1, 2)
+    for many in ([np.arange(4)] * 3, [rows, rows, rows], (np.array(rows), np.array(rows), rows)):
+        assert pipelines.forecasting(many, window=2, horizon=1).report["train"]["series"] == 3
+    for wrong in ([], [[1, 2], [3]], [["a"]], 5):
+        with pytest.raises(ValueError, match="Expected"):
+            pipelines.forecasting(wrong, window=1, horizon=1)
 
 
 def test_blanks_around_a_label_are_no_part_of_it():
@@ -270,7 +370,10 @@ REFUSED = {
     "a path": (lambda: pipelines.classification("cats.tsv"), "train='cats.tsv'"),
     "a share of nothing": (lambda: pipelines.classification(test=CATS, validation=0.2), "train=None"),
     "a share of everything": (lambda: pipelines.classification(CATS, 1.0), "validation=1.0"),
-    "a share of the test set": (lambda: pipelines.classification(CATS, None, 0.5), "test=0.5"),
+    "a share of nothing for a test": (lambda: pipelines.classification(test=0.2), "train=None.*test=0.2"),
+    "shares of everything": (lambda: pipelines.classification(CATS, 0.5, np.float32(0.5)), "validation=0.5, test=0.5"),
+    "a share below nothing": (lambda: pipelines.classification(CATS, None, -0.1), "test=-0.1"),
+    "a number of records": (lambda: pipelines.classification(CATS, np.int64(2)), r"validation=.*2"),
     "too few to split": (lambda: pipelines.language_model([("a",), ("a",)], 0.5), "1 different"),
     "too many columns": (
         lambda: pipelines.classification([("a", "+", 1)]),
@@ -305,6 +408,8 @@ REFUSED = {
     "half a batch": (lambda: pipelines.classification(CATS, batch_size=2.5), "batch_size=2.5"),
     "no buckets": (lambda: pipelines.classification(CATS, num_buckets=0), "num_buckets=0"),
     "no length": (lambda: pipelines.language_model([("a",)], max_length=0), "max_length=0"),
+    "half a step": (lambda: pipelines.language_model([("a",)], max_length=1.5), "max_length=1.5"),
+    "half a vocabulary": (lambda: pipelines.classification(CATS, vocab_size=9.5), "vocab_size=9.5"),
     "a series with a hole": (
         lambda: pipelines.series([([1.0], 0), ([float("nan")], 1)]),
         "finite.*train record 2",

@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkeras.pipelines import Bytes, Characters, Labels, SentencePiece, Words, load_tokenizer
+from seqkeras.pipelines import Bytes, Characters, Labels, SentencePiece, Words, load_tokenizer, tokenizers
 from seqkeras.pipelines.tokenizers import train_tokenizer
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
@@ -123,6 +123,11 @@ def test_decode_takes_lists_arrays_and_tensors(trained):
     assert tokenizer.decode(np.array([ids])) == tokenizer.decode(tf.constant([ids])) == ["cats"]
     assert tokenizer.decode(np.array(ids)) == tokenizer.decode(list(np.array(ids))) == "cats"
     assert tokenizer.decode([]) == ""
+    assert tokenizer.decode(np.zeros((0, 5), np.int32)) == tokenizer.decode(tf.zeros((0, 5), tf.int32)) == []
+    assert tokenizer.decode(np.zeros((2, 0), np.int32)) == ["", ""]
+    for wrong in ([4.5], np.array([4.0])):
+        with pytest.raises(ValueError, match="Expected ids"):
+            tokenizer.decode(wrong)
 
 
 @pytest.mark.parametrize("bad", [-1, 10**6])
@@ -177,6 +182,14 @@ def test_long_texts_take_part_in_the_training_of_subwords():
     assert len(tokenizer.encode("q" * 64)) < 64
 
 
+def test_of_many_texts_some_are_drawn_to_learn_subwords_from(monkeypatch):
+    texts = [f"{a}{b}" for a in "abcdefgh" for b in range(500)]
+    whole = SentencePiece.train(texts, 300).model
+    monkeypatch.setattr(tokenizers, "ENOUGH", 1000)
+    drawn = SentencePiece.train(texts, 300).model
+    assert drawn == SentencePiece.train(texts, 300).model != whole
+
+
 def test_training_is_repeatable():
     assert SentencePiece.train(SENTENCES, 330).model == SentencePiece.train(SENTENCES, 330).model
 
@@ -220,6 +233,13 @@ def test_unknown_names_are_refused():
         '{"tokenizer": "Characters", "vocabulary": "abc"}',
         '{"tokenizer": "Characters", "vocabulary": null}',
         '{"tokenizer": "Bytes", "extra": 1}',
+        '{"tokenizer": []}',
+        '{"tokenizer": {}}',
+        '{"tokenizer": "Characters", "vocabulary": {"a": 1}}',
+        '{"tokenizer": "Characters", "vocabulary": ["ab"]}',
+        '{"tokenizer": "Characters", "vocabulary": ["\\ud800"]}',
+        '{"tokenizer": "Words", "vocabulary": ["a"], "lower": "no"}',
+        '{"tokenizer": "Words", "vocabulary": ["a"], "punctuation": []}',
     ],
 )
 def test_damaged_files_are_refused_by_name(content, tmp_path):
@@ -263,6 +283,7 @@ def test_unknown_labels_are_refused_with_the_known_ones(tmp_path):
         Labels(["a", "b"]).index("c")
     with pytest.raises(ValueError, match="distinct"):
         Labels(["a", "a"])
-    (tmp_path / "labels.json").write_text('{"names": "ab"}')
-    with pytest.raises(ValueError, match="labels.json"):
-        Labels.load(tmp_path)
+    for names in ('"ab"', "[1, 2]", "[[], {}]", '["a", "a"]'):
+        (tmp_path / "labels.json").write_text(f'{{"names": {names}}}')
+        with pytest.raises(ValueError, match="labels.json"):
+            Labels.load(tmp_path)
