@@ -2,7 +2,8 @@
 
 from seqkeras.export.audit import audit
 from seqkeras.export.bundle import write_bundle
-from seqkeras.export.parity import held_out, parity
+from seqkeras.export.examples import held_out, spread
+from seqkeras.export.parity import parity
 from seqkeras.export.runtime import load as load_bundle
 from seqkeras.export.saved_model import to_saved_model
 from seqkeras.export.tflite import to_tflite

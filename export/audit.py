@@ -3,7 +3,6 @@
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 SHOWN = 10  # faults named in a message
@@ -11,6 +10,7 @@ SHOWN = 10  # faults named in a message
 _BUILTIN = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _TYPE = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
 _VARIABLES = {"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
+_STATES = {schema.TensorType.RESOURCE, schema.TensorType.VARIANT}
 
 
 def audit(file):
@@ -24,14 +24,28 @@ def audit(file):
         "bytes".
 
     Raises:
-        ValueError: not a LiteRT file; or it holds a Flex or custom operator, a variable, a tensor of dynamic shape,
-            two outputs of a signature that are one tensor or an input that is an output. The message names the
-            operator, the signature it belongs to and the tensor it makes.
+        ValueError: not a LiteRT file, or not a whole one; or it holds a Flex, custom or unknown operator, a variable,
+            a tensor of dynamic shape or unknown rank, two outputs of a signature that are one tensor or an input that
+            is an output. The message names the operator, the signature it belongs to and the tensor it makes.
     """
     data = file if isinstance(file, bytes) else Path(file).read_bytes()
     if not schema.Model.ModelBufferHasIdentifier(data, 0):
         raise ValueError(f"Expected a LiteRT file. Received: {len(data)} bytes without its mark 'TFL3'")
-    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    try:
+        faults, report = _read(schema.ModelT.InitFromPackedBuf(data, 0))
+    except Exception as error:  # the parser promises nothing about what it raises where an offset leads astray
+        raise ValueError(f"Expected a whole LiteRT file. Received: {len(data)} bytes, unreadable ({error!r})") from None
+    if faults:
+        more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
+        raise ValueError(
+            "Expected built-in operators, no variables, static shapes and named signatures. Received:\n  "
+            + "\n  ".join(faults[:SHOWN] + more)
+        )
+    return {**report, "bytes": len(data)}
+
+
+def _read(model):
+    """(faults as text, "signatures" and "operators" of the report)."""
     owners = _owners(model)
     faults, operators = [], Counter()
     for index, graph in enumerate(model.subgraphs):
@@ -56,13 +70,7 @@ def audit(file):
         }
     if not signatures:
         faults.append("no named signature")
-    if faults:
-        more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
-        raise ValueError(
-            "Expected built-in operators, no variables, static shapes and named signatures. Received:\n  "
-            + "\n  ".join(faults[:SHOWN] + more)
-        )
-    return {"signatures": signatures, "operators": dict(sorted(operators.items())), "bytes": len(data)}
+    return faults, {"signatures": signatures, "operators": dict(sorted(operators.items()))}
 
 
 def _operator(code):
@@ -71,18 +79,23 @@ def _operator(code):
     if number == schema.BuiltinOperator.CUSTOM:
         name = _text(code.customCode)
         return name, "Flex operator" if name.startswith("Flex") else "custom operator"
-    name = _BUILTIN.get(number, f"number {number}")
-    return name, "variable operator" if name in _VARIABLES else None
+    if number not in _BUILTIN:
+        return f"number {number}", "unknown operator"
+    return _BUILTIN[number], "variable operator" if _BUILTIN[number] in _VARIABLES else None
 
 
 def _tensor(tensor):
-    shape = [] if tensor.shape is None else list(tensor.shape)
-    signature = [] if tensor.shapeSignature is None else list(tensor.shapeSignature)
-    if tensor.isVariable or tensor.type == schema.TensorType.RESOURCE:
+    """What is wrong with a tensor, or None."""
+    shape, signature = _sizes(tensor.shape), _sizes(tensor.shapeSignature)
+    if tensor.isVariable or tensor.type in _STATES:
         return "variable"
-    if -1 in signature or -1 in shape:
-        return f"dynamic shape {[int(size) for size in signature or shape]}"
-    return None
+    if min(signature + shape, default=0) < 0:
+        return f"dynamic shape {signature or shape}"
+    return None if shape or tensor.hasRank else "unknown rank"
+
+
+def _sizes(shape):
+    return [] if shape is None else [int(size) for size in shape]
 
 
 def _shared(signature):
@@ -112,7 +125,7 @@ def _owners(model):
 
 
 def _described(tensor):
-    return {"shape": [int(size) for size in np.ravel(tensor.shape)], "dtype": _TYPE[tensor.type]}
+    return {"shape": _sizes(tensor.shape), "dtype": _TYPE[tensor.type]}
 
 
 def _text(name):

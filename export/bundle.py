@@ -1,37 +1,30 @@
 """What leaves the house: one folder with the file, its tokenizers, a manifest that proves it, and code to paste."""
 
 import json
-import os
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from seqkeras.export import runtime, snippets
-from seqkeras.export.audit import audit
-from seqkeras.export.parity import parity
+import numpy as np
+
+from seqkeras.export import folders, snippets
+from seqkeras.export import manifest as manifests
+from seqkeras.export.parity import as_the_file_takes, check_metric, parity
 from seqkeras.export.quantize import in_float32
-from seqkeras.export.tflite import to_tflite
+from seqkeras.export.tflite import checked_length, to_tflite
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
-ROLES = {
-    "classify": ("text",),
-    "tag": ("text",),
-    "translate": ("source", "target"),
-    "generate": ("target",),
-    "continue": ("text",),
-    "forecast": (),
-}
-LABELLED = ("classify", "tag", "generate")
 PACKAGES = ("seqkeras", "keras", "tensorflow", "tensorflow-text", "sentencepiece", "ai-edge-litert")
 
 
 def write_bundle(
     model,
     folder,
-    length,
+    length=None,
+    *,
     inputs,
     tokenizers=None,
     labels=None,
+    scale=None,
     quantize=None,
     metric=None,
     bound=None,
@@ -42,11 +35,15 @@ def write_bundle(
     Args:
         model: a reading model (`SequenceClassifier`, …), or a search over one that writes.
         folder: where to.
-        length: the longest input in tokens, END counted; the file's static shape.
+        length: the longest input in tokens, END counted; the file's static shape. None where the model has no such
+            input, as to generate from a label or to forecast.
         inputs: held-out examples for `parity`, which also explains `metric` and `bound`.
         tokenizers: dict of role to tokenizer as the task functions give it ("text", or "source" and "target", or
             "target"); none for real values.
         labels: names of the classes, in order.
+        scale: dict with the "mean" and the "deviation" that the values were scaled by before training, a number each
+            variable: `data.report["train"]` of `pipelines.forecasting`, which holds them. The bundle then takes and
+            gives values as they are in the world. A forecast needs it; a mean of 0 and a deviation of 1 change nothing.
         quantize: None for float32, "int8" for 8-bit weights; then `metric` and `bound` are needed.
         quality: dict of figures to be kept in the manifest.
 
@@ -54,29 +51,28 @@ def write_bundle(
         The manifest, a dict.
 
     Raises:
-        ValueError: something the task needs is missing; the audit or the comparison failed; `folder` is no bundle.
+        ValueError: something the task needs is missing or does not fit the model; the audit or the comparison failed;
+            `folder` holds anything but a bundle.
         RuntimeError: the converter failed.
     """
     model, folder, tokenizers = in_float32(model), Path(folder), dict(tokenizers or {})
-    if folder.exists() and not (folder / "manifest.json").exists():
-        raise ValueError(f"Expected a new folder or a bundle to replace. Received: folder={str(folder)!r}")
+    _check_folder(folder)
+    length, quality = checked_length(model, length), _figures(quality)
+    check_metric(metric, bound)
     if quantize is not None and metric is None:
         raise ValueError(
             f"Expected a metric and a bound for 8-bit weights. Received: quantize={quantize!r}, metric=None"
         )
     names = None if labels is None else list(getattr(labels, "names", labels))
     task, (_, specs) = next(iter(model.signatures(1, length).items()))
-    _check_given(task, specs, tokenizers, names)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        new = Path(temporary) / "new"
-        new.mkdir()
+    _check_task(task, model)
+    _check_tokenizers(task, specs, model, tokenizers)
+    _check_labels(task, model, names)
+    scale = _checked_scale(task, specs, scale)
+    as_the_file_takes(inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
+    with folders.written(folder) as new:
         described = _save(tokenizers, new)
-        to_tflite(model, new / "model.tflite", length, quantize)
-        audited = audit(new / "model.tflite")
-        _check_widths(task, audited["signatures"], tokenizers, names)
-        compared = parity(model, new / "model.tflite", inputs, metric, bound)
-        snippets.write(new / "snippets", task, audited["signatures"])
+        audited = to_tflite(model, new / "model.tflite", length, quantize)
         manifest = {
             "bundle": 1,
             "task": task,
@@ -85,21 +81,21 @@ def write_bundle(
             "special_ids": {"PAD": PAD, "START": START, "END": END, "UNKNOWN": UNKNOWN},
             "tokenizers": described,
             "labels": names,
+            "scale": scale,
             "signatures": audited["signatures"],
             "operators": audited["operators"],
-            "files": {
-                path.relative_to(new).as_posix(): {"sha256": runtime.sha256(path), "bytes": path.stat().st_size}
-                for path in sorted(new.rglob("*"))
-                if path.is_file()
-            },
-            "parity": compared,
-            "quality": quality or {},
+            "parity": parity(model, new / "model.tflite", inputs, metric, bound),
+            "quality": quality,
             "versions": {name: version(name) for name in PACKAGES},
         }
-        (new / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        if folder.exists():
-            os.replace(folder, Path(temporary) / "old")
-        os.replace(new, folder)
+        snippets.write(new / "snippets", manifest)
+        manifest["files"] = {
+            path.relative_to(new).as_posix(): {"sha256": manifests.sha256(path), "bytes": path.stat().st_size}
+            for path in sorted(new.rglob("*"))
+            if path.is_file()
+        }
+        text = json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False)
+        (new / "manifest.json").write_text(text + "\n", encoding="utf-8")
     return manifest
 
 
@@ -119,28 +115,83 @@ def _save(tokenizers, folder):
     return described
 
 
-def _check_given(task, inputs, tokenizers, labels):
-    """That what the runtime will need is there."""
-    if task not in ROLES:
-        raise ValueError(f"Expected a task among {', '.join(ROLES)}. Received: task={task!r}")
-    roles = () if "values" in inputs else ROLES[task]
+def _check_folder(folder):
+    """That nothing but an older bundle is replaced."""
+    if not folder.exists():
+        return
+    try:
+        beside = manifests.unlisted(folder, manifests.read(folder))
+    except ValueError as error:
+        raise ValueError(
+            f"Expected a new folder or a bundle to replace. Received: folder={str(folder)!r} ({error})"
+        ) from None
+    if beside:
+        raise ValueError(
+            f"Expected a new folder or a bundle to replace. Received: folder={str(folder)!r}, which also holds {beside}"
+        )
+
+
+def _figures(quality):
+    """The figures as plain Python numbers."""
+    try:
+        text = json.dumps(dict(quality or {}), allow_nan=False, default=lambda figure: np.asarray(figure).tolist())
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Expected finite figures by name. Received: quality={quality!r} ({error})") from None
+    return json.loads(text)
+
+
+def _check_task(task, model):
+    if task == "encode":
+        raise ValueError(
+            "Expected a search over a model that writes: wrap it in seqkeras.Greedy or seqkeras.Sample. "
+            f"Received: {type(model).__name__}"
+        )
+    if task not in manifests.ROLES:
+        raise ValueError(f"Expected a task among {', '.join(manifests.ROLES)}. Received: task={task!r}")
+
+
+def _check_tokenizers(task, inputs, model, tokenizers):
+    """That there is one a role, of as many ids as the model has."""
+    roles = () if "values" in inputs else manifests.ROLES[task]
     if set(tokenizers) != set(roles):
         raise ValueError(f"Expected tokenizers for {sorted(roles)}. Received: tokenizers={sorted(tokenizers)}")
-    if task in LABELLED and labels is None:
+    for role, tokenizer in tokenizers.items():
+        size = _made_with(model, "vocab_size")
+        size = (_made_with(model, "target_vocab_size") or size) if role == "target" else size
+        if size not in (None, tokenizer.vocab_size):
+            raise ValueError(
+                f"Expected a {role} tokenizer of the model's {size} ids. Received: vocab_size={tokenizer.vocab_size}"
+            )
+
+
+def _check_labels(task, model, names):
+    """That there is a name for each class, none of them twice."""
+    if task not in manifests.LABELLED:
+        return
+    if names is None:
         raise ValueError("Expected the names of the classes. Received: labels=None")
+    classes = _made_with(model, "num_classes")
+    if classes not in (None, len(names)):
+        raise ValueError(f"Expected a name for each of {classes} classes. Received: {len(names)} labels")
+    if len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"Expected distinct names of type str. Received: labels={names}")
 
 
-def _check_widths(task, signatures, tokenizers, labels):
-    """That it fits the model."""
-    if task in ("classify", "tag"):
-        (output,) = signatures[task]["outputs"].values()
-        if len(labels) != output["shape"][-1]:
-            raise ValueError(
-                f"Expected a name for each of {output['shape'][-1]} classes. Received: {len(labels)} labels"
-            )
-    if "step" in signatures:
-        width, size = signatures["step"]["outputs"]["logits"]["shape"][-1], tokenizers[ROLES[task][-1]].vocab_size
-        if size != width:
-            raise ValueError(
-                f"Expected a {ROLES[task][-1]} tokenizer of the model's {width} ids. Received: vocab_size={size}"
-            )
+def _made_with(model, argument):
+    """What a model, or the one that a search is over, was made with; None where it takes no such argument."""
+    return getattr(getattr(model, "model", model), argument, None)
+
+
+def _checked_scale(task, inputs, scale):
+    """The scale as plain lists, a number each variable; None where there is none."""
+    if scale is None and task not in manifests.SCALED:
+        return None
+    if scale is None or not {"mean", "deviation"} <= set(scale):
+        raise ValueError(
+            "Expected the mean and the deviation that the values were scaled by, as data.report['train'] holds them. "
+            f"Received: scale={scale}"
+        )
+    widths = list(inputs["values"].shape[-1:]) if "values" in inputs else []
+    scale = {name: np.ravel(np.asarray(scale[name], "float64")).tolist() for name in ("mean", "deviation")}
+    manifests.check_scale(scale, widths)
+    return scale

@@ -9,69 +9,71 @@ import tensorflow as tf
 
 from seqkeras.export.quantize import in_float32
 from seqkeras.export.runtime import Compiled, Interpreter
-from seqkeras.export.saved_model import to_saved_model
+from seqkeras.export.saved_model import to_saved_model, traced
 from seqkeras.tokens import END, PAD, START
 
 PROBABILITY = 1e-5  # how far two float32 outputs may lie apart
-TIE = 1e-4  # how near Keras's two best logits must lie for a differing token to be excused
-BY_HAND = 8  # inputs that are also run through `encode` and `step` with a loop of our own
+TIE = 1e-4  # how far two float32 logits may; how near Keras's two best must lie for a differing token to be excused
 CHUNK = 64  # rows a call where the batch is free
+FEW = 8  # rows whose logits are held at a time
 
 
 def parity(model, path, inputs, metric=None, bound=None):
     """Runs `inputs` through all four, twice, the second time in another order, and compares.
 
     A float32 file: each token equal, each other output within 1e-5. A differing token is excused where Keras holds
-    both for equally good (logits within 1e-4), and counted; what follows it in its row is not compared.
-    An 8-bit file: `metric` of its outputs lies within `bound` of `metric` of Keras's.
+    both for equally good (logits within 1e-4), and counted; what follows it in its row is not compared. The file's
+    `encode` and `step` are fed what Keras wrote: each logit within 1e-4.
+    An 8-bit file: `metric` of its outputs, and of what the search chooses from the logits of its `step`, lies within
+    `bound` of `metric` of Keras's.
 
     Args:
         model: what was exported.
         path: of the LiteRT file.
-        inputs: dict of arrays [n, ...] as the task's signature names them, at most as long as the file takes: ids or
-            source [n, T], label [n], values [n, T, D] and length [n].
+        inputs: dict of arrays [n, ...] as the task's signature names them, at most as long as the file takes: ids,
+            source or prompt [n, T], label [n], values [n, T, D] and length [n]; uniform [n, T] beside them where a
+            search draws.
         metric: outputs (dict of arrays [n, ...]) -> a number; None compares exactly.
         bound: how far the metric may be off.
 
     Returns:
-        dict: "examples", "keras" (metric); for each of "saved_model", "interpreter", "compiled" and
-        "by_hand" (the file's `encode` and `step`) the rows "compared", "equal" (each token, or the likeliest class)
-        and "excused", the largest "difference" of float outputs, "metric", and "milliseconds" an example, the median.
+        dict: "examples", "keras" (metric); for each of "saved_model", "interpreter", "compiled" and, of a search,
+        "interpreter_step", "compiled_step" (the file's `encode` and `step`) the rows "compared", "equal" (each token,
+        or the likeliest class) and "excused", the largest "difference" of float outputs, "metric", and
+        "milliseconds" an example, the median.
 
     Raises:
         ValueError: they differ, or a second call differs from the first.
     """
-    if (metric is None) != (bound is None):
-        raise ValueError(f"Expected metric and bound together. Received: metric={metric}, bound={bound}")
+    check_metric(metric, bound)
     reference, interpreter = Reference(in_float32(model)), Interpreter(path)
-    padded = _padded(inputs, interpreter.inputs(reference.task))
+    padded = as_the_file_takes(inputs, interpreter.inputs(reference.task))
     inputs = {name: np.asarray(inputs[name], array.dtype) for name, array in padded.items()}
     n = len(next(iter(inputs.values())))
-    expected = reference.run(reference.task, inputs)
+    expected = reference.run(inputs)
     report = {"examples": n}
     if metric is not None:
-        report |= {"bound": bound, "keras": float(metric(expected))}
+        report |= {"bound": float(bound), "keras": float(metric(expected))}
     faults = []
 
-    def compare(name, got, milliseconds, rows=n):
-        wanted = {key: array[:rows] for key, array in expected.items()}
-        result = {"compared": rows, **_compared(reference, inputs, wanted, got)}
+    def judge(name, got, compared, milliseconds):
+        result = {"compared": n, **compared}
         wrong = result.pop("wrong")
-        if metric is not None and rows == n:
+        if metric is not None:
             result["metric"] = float(metric(got))
             if not abs(result["metric"] - report["keras"]) <= bound:
                 faults.append(f"{name}: metric {result['metric']:.6g}, Keras's {report['keras']:.6g}")
-        elif metric is None and wrong:
-            faults.append(f"{name}: {len(wrong)} of {rows} rows differ, first {wrong[0]}")
+        elif wrong:
+            faults.append(f"{name}: {len(wrong)} of {n} rows differ, first {wrong[0]}")
         report[name] = {**result, "milliseconds": milliseconds}
 
     def twice(name, run, order):
-        first, _ = run(np.arange(len(order)))
+        first, _ = run(np.arange(n))
         second, milliseconds = run(order)
         for key in first:
             if not np.allclose(first[key][order], second[key], rtol=0, atol=PROBABILITY):
                 faults.append(f"{name}: a second call gave other {key} than the first")
-        compare(name, first, milliseconds)
+        judge(name, first, _compared(reference, inputs, expected, first), milliseconds)
 
     with tempfile.TemporaryDirectory() as folder:
         to_saved_model(reference.model, Path(folder) / "saved_model")
@@ -83,47 +85,19 @@ def parity(model, path, inputs, metric=None, bound=None):
     order = np.random.default_rng(n).permutation(n)
     for name, runtime in (("interpreter", interpreter), ("compiled", Compiled(path))):
         twice(name, lambda rows: _one_by_one(lambda one: runtime.run(reference.task, one), padded, rows), order)  # noqa: B023
-    if "step" in runtime.signatures and runtime.inputs("encode").keys() == inputs.keys():  # a search draws from more
-        compare("by_hand", *_by_hand(runtime, padded, expected["ids"].shape[1], min(n, BY_HAND)), min(n, BY_HAND))
+        if reference.steps:
+            got, compared, milliseconds, leaks = _stepped(reference, runtime, inputs, padded, expected["ids"])
+            judge(f"{name}_step", got, compared, milliseconds)
+            faults += [f"{name}_step: a second call gave other logits than the first"] * leaks
     if faults:
         raise ValueError(f"Expected {path} to say what the model says. Received:\n  " + "\n  ".join(faults))
     return report
 
 
-def held_out(batches, n):
-    """The first `n` examples of batches as the task functions make them, as `parity` takes them.
-
-    Args:
-        batches: (ids, label), or features -> ..., the features' "target" left out.
-    """
-    columns, rows = {}, 0
-    for features, *_ in batches:
-        features = features if isinstance(features, dict) else {"ids": features}
-        for name, array in features.items():
-            if name != "target":
-                columns.setdefault(name, []).append(np.asarray(array))
-        rows += len(next(iter(features.values())))
-        if rows >= n:
-            break
-    return {name: _stacked(arrays)[:n] for name, arrays in columns.items()}
-
-
-def _stacked(arrays):
-    """Batches of several lengths below each other, zeros behind the shorter ones."""
-    longest = np.max([array.shape[1:2] for array in arrays], axis=0)
-    return np.concatenate(
-        [
-            np.pad(
-                a,
-                [
-                    (0, 0),
-                    *((0, t - had) for t, had in zip(longest, a.shape[1:2], strict=True)),
-                    *[(0, 0)] * (a.ndim - 2),
-                ],
-            )
-            for a in arrays
-        ]
-    )
+def check_metric(metric, bound):
+    """Raises ValueError for one without the other."""
+    if (metric is None) != (bound is None):
+        raise ValueError(f"Expected metric and bound together. Received: metric={metric}, bound={bound}")
 
 
 class Reference:
@@ -131,19 +105,37 @@ class Reference:
 
     def __init__(self, model):
         self.model = model
-        self._functions = {name: function for name, (function, _) in model.signatures(None, None).items()}
+        self._functions = traced(model)
         self.task = next(iter(self._functions))
+        self.steps = "step" in self._functions
 
-    def run(self, signature, inputs):
-        function = tf.function(self._functions[signature], autograph=False, reduce_retracing=True)
-        return _chunks(function, inputs, np.arange(len(next(iter(inputs.values())))))[0]
+    def run(self, inputs):
+        rows = np.arange(len(next(iter(inputs.values()))))
+        return _chunks(lambda one: self._functions[self.task](**one), inputs, rows)[0]
 
     def logits(self, inputs, ids):
-        """The logits at the position behind the tokens `ids` of one row of `inputs`."""
-        state = self._functions["encode"](inputs)
-        for one in (START, *ids):
-            state = self._functions["step"]({**state, "ids": tf.constant([one], "int32")})
-        return state["logits"].numpy()[0]
+        """The logits that each token of `ids` was chosen from: [n, T] -> [n, T, V]."""
+        wanted = self.model.signatures(None, None)["encode"][1]
+        state = self._functions["encode"](**{name: tf.constant(inputs[name]) for name in wanted})
+        said = []
+        for now in _fed(ids).T:
+            state = self._functions["step"](**state, ids=tf.constant(now))
+            said.append(state.pop("logits").numpy())
+        return np.stack(said, axis=1)
+
+    def choose(self, logits, inputs):
+        """What the search takes of logits [n, T, V]: ids [n, T]."""
+        return np.stack([self.model.choose(logits[:, t], t, inputs) for t in range(logits.shape[1])], axis=1)
+
+
+def _fed(ids):
+    """What a search feeds to `step` when it chooses `ids` [n, T]: each row one further, START first."""
+    return np.pad(ids[:, :-1].astype("int32"), [(0, 0), (1, 0)], constant_values=START)
+
+
+def _alive(ids):
+    """Where a row of `ids` [n, T] had not ended yet when its token was chosen."""
+    return np.logical_and.accumulate((_fed(ids) != END) & (_fed(ids) != PAD), axis=1)
 
 
 def _chunks(function, inputs, rows):
@@ -172,8 +164,13 @@ def _joined(outputs):
     return {name: np.concatenate([np.asarray(one[name]) for one in outputs]) for name in outputs[0]}
 
 
-def _padded(inputs, specs):
-    """Each input as the file takes it, but with all rows: zeros behind each row up to the static length."""
+def as_the_file_takes(inputs, specs):
+    """Each input as the file takes it, but with all rows: zeros behind each row up to the static length.
+
+    Args:
+        inputs: dict of arrays.
+        specs: dict of (shape, dtype) at batch 1.
+    """
     padded, rows = {}, {len(array) for array in inputs.values()}
     if len(rows) != 1 or 0 in rows or inputs.keys() != specs.keys():
         raise ValueError(
@@ -203,7 +200,8 @@ def _compared(reference, inputs, expected, got):
         for row in np.flatnonzero(np.any(want != got[name], axis=1)):
             equal[row] = False
             at = int(np.argmax(want[row] != got[name][row]))
-            logits = reference.logits({key: array[row : row + 1] for key, array in inputs.items()}, want[row][:at])
+            one = {key: array[row : row + 1] for key, array in inputs.items()}
+            logits = reference.logits(one, want[row : row + 1, : at + 1])[0, at]
             gap = float(logits[want[row][at]] - logits[got[name][row][at]])
             if not abs(gap) <= TIE:
                 wrong[int(row)] = f"token {at} is {got[name][row][at]}, not {want[row][at]}; logits {gap:.2g} apart"
@@ -215,20 +213,45 @@ def _compared(reference, inputs, expected, got):
     }
 
 
-def _by_hand(runtime, inputs, length, rows):
-    """The loop an app writes around `encode` and `step`: ids [rows, length]."""
-    specs = runtime.inputs("step")
-    ids, seconds = np.full((rows, length), PAD, "int32"), []
-    for row in range(rows):
-        begin = time.perf_counter()
-        state = {name: np.zeros(shape, dtype) for name, (shape, dtype) in specs.items()}
-        state |= runtime.run("encode", {name: array[row : row + 1] for name, array in inputs.items()})
-        state["ids"][:] = START
-        for t in range(length):
-            outputs = runtime.run("step", state)
-            ids[row, t] = outputs.pop("logits")[0].argmax()
-            if ids[row, t] in (END, PAD):
-                break
-            state |= {**outputs, "ids": ids[row, t : t + 1]}
-        seconds.append(time.perf_counter() - begin)
-    return {"ids": ids}, 1000 * float(np.median(seconds))
+def _stepped(reference, runtime, inputs, padded, ids):
+    """The loop an app writes around `encode` and `step`, fed Keras's own `ids` [n, T].
+
+    Returns: outputs, what `_compared` says, milliseconds an example, and whether a second call gave other logits.
+    """
+    alive, got = _alive(ids), np.full_like(ids, PAD)
+    wrong, excused, leaks, difference, seconds = [], 0, False, 0.0, []
+    for start in range(0, len(ids), FEW):
+        rows = np.arange(start, min(start + FEW, len(ids)))
+        some, lives = {name: array[rows] for name, array in inputs.items()}, alive[rows]
+        expected = reference.logits(some, ids[rows])
+        first, again = np.zeros_like(expected), np.zeros_like(expected)
+        for said, order in ((first, rows), (again, rows[::-1])):
+            for row in order:
+                begin = time.perf_counter()
+                one = _logits(
+                    runtime, {name: array[row : row + 1] for name, array in padded.items()}, ids[row][alive[row]]
+                )
+                seconds.append(time.perf_counter() - begin)
+                said[row - start, : len(one)] = one
+        leaks |= not np.allclose(first, again, rtol=0, atol=PROBABILITY)
+        got[rows] = np.where(lives, reference.choose(first, some), PAD)
+        apart = np.where(lives[..., None], np.abs(expected.astype("float64") - first), 0)
+        difference = max(difference, float(apart.max()))
+        near = (apart <= TIE + PROBABILITY * np.abs(expected)).all(axis=(1, 2))
+        wrong += [f"row {row}: logits {apart[row - start].max():.2g} apart" for row in rows[~near]]
+        excused += int((near & np.any(got[rows] != ids[rows], axis=1)).sum())
+    equal = int(np.all(got == ids, axis=1).sum())
+    compared = {"equal": equal, "excused": excused, "difference": difference, "wrong": wrong}
+    return {"ids": got}, compared, 1000 * float(np.median(seconds)), leaks
+
+
+def _logits(runtime, inputs, ids):
+    """What the file's `step` says where each of `ids` [T] of one row was chosen: [T, V]."""
+    state = {name: np.zeros(shape, dtype) for name, (shape, dtype) in runtime.inputs("step").items()}
+    state |= runtime.run("encode", {name: inputs[name] for name in runtime.inputs("encode")})
+    said = []
+    for now in _fed(ids[None]).T:
+        outputs = runtime.run("step", {**state, "ids": now})
+        said.append(outputs.pop("logits")[0])
+        state |= outputs
+    return np.stack(said)

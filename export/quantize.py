@@ -21,13 +21,15 @@ def configure(converter, quantize):
 
 
 def in_float32(model):
-    """`model`, or, where it computes in another dtype, its twin in float32 with the same weights."""
-    if model.dtype_policy.name == "float32":
+    """`model`, or, where it or a part of it computes in another dtype, its twin in float32 with the same weights."""
+    config = model.get_config()
+    exact = _float32(config)
+    if exact == config:
         return model
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        twin = type(model).from_config(_float32(model.get_config()))
+        twin = type(model).from_config(exact)
     finally:
         keras.config.set_dtype_policy(before)
     twin.set_weights(model.get_weights())
@@ -35,6 +37,13 @@ def in_float32(model):
 
 
 def _float32(config):
+    """A config in which every part that computes with floating numbers does so in float32."""
     if isinstance(config, dict):
-        return {key: "float32" if key == "dtype" else _float32(value) for key, value in config.items()}
-    return config
+        return {key: _policy(value) if key == "dtype" else _float32(value) for key, value in config.items()}
+    return [_float32(value) for value in config] if isinstance(config, list) else config
+
+
+def _policy(dtype):
+    policy = keras.dtype_policies.get(dtype)
+    floating = policy is not None and "float" in policy.name
+    return "float32" if floating and policy.name != "float32" else dtype

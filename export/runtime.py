@@ -3,15 +3,14 @@
 Also LiteRT's two ways to run a file behind one face: `run(signature, inputs) -> outputs`, NumPy arrays by name.
 """
 
-import hashlib
-import json
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from ai_edge_litert import interpreter as litert
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.options import Options
 
+from seqkeras.export import manifest as manifests
 from seqkeras.pipelines import tokenizers
 from seqkeras.tokens import END, PAD
 
@@ -96,6 +95,8 @@ class Bundle:
         self._model = model
         self._tokenizers = tokenizers
         self._random = np.random.default_rng(seed)
+        scale = manifest["scale"] or {"mean": 0.0, "deviation": 1.0}
+        self._mean, self._deviation = np.array(scale["mean"]), np.array(scale["deviation"])
 
     def run(self, **inputs):
         """The task's signature as it is, arrays in, dict of arrays out; random numbers it wants are drawn here."""
@@ -125,12 +126,17 @@ class Bundle:
         if "ids" in self.inputs:
             ids = self.ids(given, "text", "ids")
             return {"ids": ids}, int(np.sum(ids != PAD))
-        _, length, width = self.inputs["values"]["shape"]
-        values = np.asarray(given, "float32")
-        if values.ndim != 2 or values.shape[1] != width or not 0 < len(values) <= length:
-            raise ValueError(f"Expected values [T, {width}], T from 1 to {length}. Received: {values.shape}")
-        padded = np.pad(values, [(0, length - len(values)), (0, 0)])[None]
+        values = self.values(given)
+        padded = np.pad(values, [(0, self.inputs["values"]["shape"][1] - len(values)), (0, 0)])[None]
         return {"values": padded, "length": np.array([len(values)], "int32")}, len(values)
+
+    def values(self, given, fewest=1):
+        """Real values [T, D] in the scale that the model learnt from."""
+        _, length, width = self.inputs["values"]["shape"]
+        values = np.asarray(given, "float64")
+        if values.ndim != 2 or values.shape[1] != width or not fewest <= len(values) <= length:
+            raise ValueError(f"Expected values [T, {width}], T from {fewest} to {length}. Received: {values.shape}")
+        return ((values - self._mean) / self._deviation).astype("float32")
 
     def named(self, numbers):
         """{label: number}."""
@@ -184,10 +190,15 @@ class Continuer(Bundle):
 
 
 class Forecaster(Bundle):
-    """`forecast(values)` [window, D] -> the values that follow."""
+    """`forecast(values)` [window, D] -> the values that follow [horizon, D], with quantiles [horizon, D, Q]."""
 
     def __call__(self, values):
-        return self.run(values=np.asarray(values, "float32")[None])["next"][0]
+        window = self.inputs["values"]["shape"][1]
+        said = self.run(values=self.values(values, fewest=window)[None])["next"][0]
+        mean, deviation = (
+            np.reshape(one, (-1, *[1] * (said.ndim - 2))).astype("float32") for one in (self._mean, self._deviation)
+        )
+        return said * deviation + mean
 
 
 TASKS = {
@@ -213,40 +224,25 @@ def load(folder, runtime="interpreter", num_threads=1, seed=None):
         The `Bundle` of its task: a `Classifier`, `Tagger`, `Translator`, `Generator`, `Continuer` or `Forecaster`.
 
     Raises:
-        ValueError: an unknown runtime; no bundle; a file that is missing or differs from the manifest.
+        ValueError: an unknown runtime; no bundle; a file that is missing, differs from the manifest or, among the
+            tokenizers', is not in it.
     """
     if runtime not in ("interpreter", "compiled"):
         raise ValueError(f'Expected runtime to be "interpreter" or "compiled". Received: runtime={runtime!r}')
     folder = Path(folder)
-    manifest = read_manifest(folder)
+    manifest = manifests.read(folder)
     for name, known in manifest["files"].items():
-        path = folder / name
-        if not path.is_file() or sha256(path) != known["sha256"]:
-            raise ValueError(f"Expected the file the manifest describes. Received: {path} is missing or was changed")
+        if not manifests.unchanged(folder / name, known["sha256"]):
+            raise ValueError(
+                f"Expected the file the manifest describes. Received: {folder / name} is missing or was changed"
+            )
+    strays = [name for name in manifests.unlisted(folder, manifest) if name.startswith("tokenizers/")]
+    if strays:
+        raise ValueError(f"Expected the files the manifest lists. Received: {strays[0]} beside them in {folder}")
     model = (Interpreter if runtime == "interpreter" else Compiled)(folder / "model.tflite", num_threads)
+    task = manifest["task"]
+    told = {name: (tuple(x["shape"]), x["dtype"]) for name, x in manifest["signatures"][task]["inputs"].items()}
+    if task not in model.signatures or model.inputs(task) != told:
+        raise ValueError(f"Expected the signature {task!r} of the manifest. Received: {folder / 'model.tflite'}")
     roles = {role: tokenizers.load(folder / "tokenizers" / role) for role in manifest["tokenizers"]}
-    return TASKS[manifest["task"]](manifest, model, roles, seed)
-
-
-def read_manifest(folder):
-    """What a bundle's manifest.json holds."""
-    path = Path(folder) / "manifest.json"
-    try:
-        manifest = json.loads(path.read_bytes())
-        inside = all(_inside(name) for name in manifest["files"]) and all(map(_inside, manifest["tokenizers"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(
-            f"Expected a bundle with a manifest.json. Received: folder={str(folder)!r} ({error})"
-        ) from None
-    if not inside or manifest.get("task") not in TASKS or "model.tflite" not in manifest["files"]:
-        raise ValueError(f"Expected a task of {', '.join(TASKS)} and files in the bundle. Received: {path}")
-    return manifest
-
-
-def _inside(name):
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts
-
-
-def sha256(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return TASKS[task](manifest, model, roles, seed)

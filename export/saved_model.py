@@ -3,13 +3,13 @@
 Loads with plain `tf.saved_model.load`; a string signature also wants `import tensorflow_text`, for its operators.
 """
 
-import os
-import tempfile
+import contextlib
 from pathlib import Path
 
 import tensorflow as tf
 
 from seqkeras import recurrence
+from seqkeras.export import folders
 from seqkeras.export.quantize import in_float32
 from seqkeras.tokens import END
 
@@ -31,37 +31,48 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
     model, folder = in_float32(model), Path(folder)
     if folder.exists() and not (folder / "saved_model.pb").exists():
         raise ValueError(f"Expected a new folder or a SavedModel to replace. Received: folder={str(folder)!r}")
-    functions = dict(_on_ids(model))
+    with recurrence.looping(recurrence.in_place):
+        functions = traced(model)
     if tokenizers:
         functions |= _on_text(functions, tokenizers, labels)
     module = tf.Module()
     module.weights = [v.value for v in model.variables]
     module.tokenizers = dict(tokenizers or {})
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        new = Path(temporary) / "new"
-        tf.saved_model.save(module, str(new), signatures=functions)
-        if folder.exists():
-            os.replace(folder, Path(temporary) / "old")
-        os.replace(new, folder)
+    with folders.written(folder) as new:
+        save(module, new, functions)
 
 
-def _on_ids(model):
-    state = {}
+def save(module, folder, functions):
+    """`tf.saved_model.save`, without a word about having done so."""
+    with _at_level(tf.get_logger(), tf.compat.v1.logging.WARN):
+        tf.saved_model.save(module, str(folder), signatures=functions)
+
+
+@contextlib.contextmanager
+def _at_level(logger, level):
+    before = logger.level
+    logger.setLevel(max(before, level))
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def traced(model):
+    """What may be asked of a model as graphs, batch and length free: dict of name -> concrete function."""
+    functions, state = {}, {}
     for name, (function, inputs) in model.signatures(None, None).items():
         specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in inputs.items()}
-        concrete = _traced(function, specs | (state if name == "step" else {}))
+        specs |= state if name == "step" else {}
+        functions[name] = _by_name(function).get_concrete_function(**specs)
         if name == "encode":
-            state = {key: tf.TensorSpec(x.shape, x.dtype, key) for key, x in concrete.structured_outputs.items()}
-        yield name, concrete
+            outputs = functions[name].structured_outputs
+            state = {key: tf.TensorSpec(x.shape, x.dtype, key) for key, x in outputs.items()}
+    return functions
 
 
-def _traced(function, specs):
-    def run(**inputs):
-        with recurrence.looping(recurrence.in_place):
-            return function(inputs)
-
-    return tf.function(run, autograph=False).get_concrete_function(**specs)
+def _by_name(function):
+    return tf.function(lambda **inputs: function(inputs), autograph=False)
 
 
 def _on_text(functions, tokenizers, labels):

@@ -1,13 +1,31 @@
 """Code a phone developer can paste: the bundle's file run from Kotlin, Swift, JavaScript and Python.
 
-Ids in, ids out: the rows are as long as the file's static shape, PAD (0) behind the last token.
+Numbers in, numbers out, and above them a line for each that says what they are.
 """
 
 from math import prod
 from pathlib import Path
 
+from seqkeras.export.manifest import ROLES
+from seqkeras.tokens import END, PAD
+
+TEXTS = {"ids": "text", "source": "source", "prompt": "text"}  # inputs that are text: the tokenizer's role
+MEANT = {
+    "label": "a class's place among the labels in manifest.json, from 0",
+    "values": "a row a step{scaled}, zeros behind the last",
+    "length": "how many steps there are in values",
+    "uniform": "random numbers from 0 to just below 1, new ones for each call",
+}
+ANSWERS = {
+    "ids": f"ids of a text, END ({END}) behind the last, then PAD ({PAD}); tokenizers/{{role}} makes text of them",
+    "probabilities": "one for each label, in the order of manifest.json",
+    "values": "one for each label, in the order of manifest.json",
+    "next": "the values that follow, a row a step{scaled}",
+}
+
 KOTLIN = """\
 // build.gradle.kts: implementation("com.google.ai.edge.litert:litert:2.1.0"); model.tflite lies in assets.
+{notes}
 import android.content.Context
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
@@ -23,12 +41,13 @@ class Model(context: Context) : AutoCloseable {{
         return output.{read}()
     }}
 
-    override fun close() = model.close()
+    override fun close() = listOf<AutoCloseable>({closed}, output, model).forEach {{ it.close() }}
 }}
 """
 
 SWIFT = """\
 // Podfile: pod 'TensorFlowLiteSwift'; model.tflite lies in the app's bundle.
+{notes}
 import Foundation
 import TensorFlowLite
 
@@ -50,6 +69,7 @@ final class Model {{
 
 JAVASCRIPT = """\
 // npm install @litertjs/core; serve its folder wasm/ at /wasm/ and model.tflite beside the page.
+{notes}
 import {{loadLiteRt, loadAndCompile, Tensor}} from '@litertjs/core';
 
 await loadLiteRt('/wasm/');
@@ -66,6 +86,7 @@ export async function answer({names}) {{
 
 PYTHON = """\
 # pip install ai-edge-litert numpy; with seqkeras installed, seqkeras.export.load_bundle(folder) does text as well.
+{notes}
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
@@ -79,20 +100,51 @@ _SWIFT = {"int32": "Int32", "float32": "Float32"}
 _JAVASCRIPT = {"int32": "Int32Array", "float32": "Float32Array"}
 
 
-def write(folder, task, signatures):
-    """Writes one file a language into `folder`, for the signature `task`."""
-    folder = Path(folder)
+def write(folder, manifest):
+    """Writes one file a language into `folder`, for the task of the manifest."""
+    folder, task = Path(folder), manifest["task"]
     folder.mkdir(parents=True, exist_ok=True)
-    inputs, ((output, result),) = signatures[task]["inputs"], signatures[task]["outputs"].items()
-    for name, render in (("Model.kt", _kotlin), ("Model.swift", _swift), ("model.js", _javascript), ("model.py", _py)):
-        (folder / name).write_text(render(task, inputs, output, result), encoding="utf-8")
+    signature = manifest["signatures"][task]
+    inputs, ((output, result),) = signature["inputs"], signature["outputs"].items()
+    said = notes(manifest)
+    for name, mark, render in (
+        ("Model.kt", "//", _kotlin),
+        ("Model.swift", "//", _swift),
+        ("model.js", "//", _javascript),
+        ("model.py", "#", _py),
+    ):
+        commented = "\n".join(f"{mark} {line}" for line in said)
+        (folder / name).write_text(render(commented, task, inputs, output, result), encoding="utf-8")
 
 
-def _kotlin(task, inputs, output, result):
+def notes(manifest):
+    """A line for each input and for the output of the task: shape, type, and what the numbers stand for."""
+    signature, tokenizers, scale = manifest["signatures"][manifest["task"]], manifest["tokenizers"], manifest["scale"]
+    before, behind = "", ""
+    roles = ROLES[manifest["task"]]
+    if scale:
+        before = f", scaled: (value - mean) / deviation, mean {scale['mean']}, deviation {scale['deviation']}"
+        behind = ", scaled: value = next * deviation + mean, as above"
+    said = []
+    for name, one in signature["inputs"].items():
+        if name in TEXTS:
+            end = f", END ({END}) behind them" if tokenizers[TEXTS[name]]["end"] else ""
+            meant = f"ids that tokenizers/{TEXTS[name]} makes of the text{end}, then PAD ({PAD})"
+        else:
+            meant = MEANT[name].format(scaled=before)
+        said.append(f"{name}, {one['dtype']} {one['shape']}: {meant}.")
+    for name, one in signature["outputs"].items():
+        meant = ANSWERS[name].format(scaled=behind, role=roles[-1] if roles else None)
+        said.append(f"{name} (the answer), {one['dtype']} {one['shape']}: {meant}.")
+    return said
+
+
+def _kotlin(notes, task, inputs, output, result):
     buffers = [f'    private val {name}Buffer = model.createInputBuffer("{name}", "{task}")' for name in inputs]
     buffers.append(f'    private val output = model.createOutputBuffer("{output}", "{task}")')
     kind, _, read = _KOTLIN[result["dtype"]]
     return KOTLIN.format(
+        notes=notes,
         task=task,
         buffers="\n".join(buffers),
         arguments=", ".join(f"{name}: {_KOTLIN[one['dtype']][0]}" for name, one in inputs.items()),
@@ -101,13 +153,15 @@ def _kotlin(task, inputs, output, result):
             f"        {n}Buffer.{_KOTLIN[one['dtype']][1]}({n}) {_size(one)}" for n, one in inputs.items()
         ),
         ins=", ".join(f'"{name}" to {name}Buffer' for name in inputs),
+        closed=", ".join(f"{name}Buffer" for name in inputs),
         output=output,
         read=read,
     )
 
 
-def _swift(task, inputs, output, result):
+def _swift(notes, task, inputs, output, result):
     return SWIFT.format(
+        notes=notes,
         task=task,
         arguments=", ".join(f"{name}: [{_SWIFT[one['dtype']]}]" for name, one in inputs.items()),
         result=_SWIFT[result["dtype"]],
@@ -116,8 +170,9 @@ def _swift(task, inputs, output, result):
     )
 
 
-def _javascript(task, inputs, output, result):
+def _javascript(notes, task, inputs, output, result):
     return JAVASCRIPT.format(
+        notes=notes,
         task=task,
         names=", ".join(inputs),
         ins=", ".join(
@@ -130,8 +185,9 @@ def _javascript(task, inputs, output, result):
     )
 
 
-def _py(task, inputs, output, result):
+def _py(notes, task, inputs, output, result):
     return PYTHON.format(
+        notes=notes,
         task=task,
         inputs="\n".join(
             f'{name} = np.zeros({tuple(one["shape"])}, "{one["dtype"]}")  # yours' for name, one in inputs.items()

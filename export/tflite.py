@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from numbers import Integral
 from pathlib import Path
 
 import keras
@@ -20,31 +21,45 @@ import tensorflow as tf
 
 from seqkeras import recurrence
 from seqkeras.export import quantize as weights
+from seqkeras.export.audit import audit
+from seqkeras.export.saved_model import save
 
 
-def to_tflite(model, path, length, quantize=None):
-    """Writes `model` as a LiteRT file, in one piece or not at all.
+def to_tflite(model, path, length=None, quantize=None):
+    """Writes `model` as a LiteRT file that `audit` finds clean, in one piece or not at all.
 
     Args:
         model: anything with `signatures(batch, length)`: a `SequenceClassifier`, a search over a decoder.
         path: of the file.
-        length: the longest input, static.
+        length: the longest input, static; None where the model's inputs are no longer or shorter.
         quantize: None for float32, "int8" for 8-bit weights (dynamic range).
 
+    Returns:
+        What `audit` says of the file.
+
     Raises:
-        ValueError: a `quantize` or a `length` that cannot be.
+        ValueError: a `quantize` or a `length` that cannot be; the audit failed.
         RuntimeError: the converter failed; the message holds what it said last.
     """
     weights.check(quantize)
-    if not isinstance(length, int) or length < 1:
-        raise ValueError(f"Expected length to be a positive integer. Received: length={length!r}")
-    path = Path(path)
+    length, path = checked_length(model, length), Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         converted = Path(folder) / path.name
         trace(weights.in_float32(model), folder, length)
         convert(folder, converted, quantize)
+        report = audit(converted)
         os.replace(converted, path)
+    return report
+
+
+def checked_length(model, length):
+    """`length` as an int, or None for a model that does not ask for one."""
+    asked = any(None in spec.shape for _, inputs in model.signatures(1, None).values() for spec in inputs.values())
+    whole = isinstance(length, Integral) and not isinstance(length, bool) and length > 0
+    if not whole and (asked or length is not None):
+        raise ValueError(f"Expected length to be a positive integer. Received: length={length!r}")
+    return int(length) if whole else None
 
 
 def trace(model, folder, length):
@@ -70,7 +85,7 @@ def trace(model, folder, length):
         functions[name] = constant(name, function).get_concrete_function(**specs)
     module = tf.Module()
     module.functions = functions
-    tf.saved_model.save(module, str(folder), signatures=functions)
+    save(module, folder, functions)
 
 
 def _zero(tensor):

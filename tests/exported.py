@@ -28,6 +28,7 @@ class Family:
     length: int = LENGTH
     tokenizers: dict = None
     labels: list = None
+    scale: dict = None
     folder: Path = None
     manifest: dict = None
 
@@ -54,7 +55,8 @@ def unexported(name):
         return Family(seqkeras.SequenceTagger(V, 3, units=8), {"ids": ids}, LENGTH, {"text": CHARACTERS}, LABELS)
     if name == "forecast":
         model = seqkeras.Forecaster(window=10, horizon=3, input_units=2, units=8)
-        return Family(model, {"values": rng.normal(size=(12, 10, 2)).astype("float32")})
+        scale = {"mean": [20.0, -3.0], "deviation": [5.0, 0.5]}
+        return Family(model, {"values": rng.normal(size=(12, 10, 2)).astype("float32")}, None, scale=scale)
     if name == "continue":
         model = seqkeras.Sample(seqkeras.LanguageModel(V, units=16), 12)
         inputs = {"prompt": ids[:, :6], "uniform": rng.random((12, 12), "float32")}
@@ -79,9 +81,10 @@ def family(name):
         made.model,
         made.folder,
         made.length,
-        made.inputs,
-        made.tokenizers,
-        made.labels,
+        inputs=made.inputs,
+        tokenizers=made.tokenizers,
+        labels=made.labels,
+        scale=made.scale,
         quality={"accuracy": 0.5},
         **weights,
     )

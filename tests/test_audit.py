@@ -1,8 +1,11 @@
 """The audit lets through what every LiteRT runtime runs and refuses the rest by name; on real flatbuffers."""
 
+import flatbuffers
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 from exported import family
 
 from seqkeras.export import audit
@@ -86,3 +89,67 @@ def test_an_input_given_out_again_is_refused(tmp_path):
 def test_what_is_no_litert_file_is_refused(bytes_):
     with pytest.raises(ValueError, match="Expected a LiteRT file"):
         audit(bytes_)
+
+
+def altered(change):
+    """A file of ours after `change(model)`."""
+    model = schema.ModelT.InitFromPackedBuf(family("generate").path.read_bytes(), 0)
+    change(model)
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def an_operator_of_tomorrow(model):
+    model.operatorCodes[0].builtinCode, model.operatorCodes[0].deprecatedBuiltinCode = 9999, 127
+
+
+def of_type(type_):
+    def change(model):
+        model.subgraphs[0].tensors[0].type = type_
+
+    return change
+
+
+def without_a_rank(model):
+    model.subgraphs[0].tensors[0].shape, model.subgraphs[0].tensors[0].hasRank = None, False
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda model: None, None),
+        (an_operator_of_tomorrow, "unknown operator number 9999 in "),
+        (of_type(schema.TensorType.RESOURCE), "variable in "),
+        (of_type(schema.TensorType.VARIANT), "variable in "),
+        (without_a_rank, "unknown rank in "),
+    ],
+)
+def test_what_no_runtime_promises_to_run_is_refused(change, fault):
+    if fault is None:
+        assert audit(altered(change))["signatures"] == audit(family("generate").path)["signatures"]
+    else:
+        with pytest.raises(ValueError, match=fault):
+            audit(altered(change))
+
+
+def test_a_scalar_without_a_shape_is_a_scalar():
+    def scalar(model):
+        tensor = model.subgraphs[0].tensors[model.signatureDefs[0].inputs[0].tensorIndex]
+        tensor.shape, tensor.shapeSignature, tensor.hasRank = None, None, True
+
+    signatures = audit(altered(scalar))["signatures"].values()
+    assert [] in [one["shape"] for signature in signatures for one in signature["inputs"].values()]
+
+
+def test_a_part_of_a_file_is_refused(seed):
+    whole = family("generate").path.read_bytes()
+    for length in [
+        8,
+        100,
+        len(whole) // 2,
+        len(whole) - 64,
+        *np.random.default_rng(seed).integers(8, len(whole) - 64, 20),
+    ]:
+        with pytest.raises(ValueError, match="Expected a"):
+            audit(whole[:length])

@@ -1,5 +1,6 @@
 """A bundle proves itself: what its manifest says is so, its code runs, and a failed one leaves nothing behind."""
 
+import errno
 import hashlib
 import json
 import os
@@ -8,11 +9,13 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import pytest
 from exported import CHARACTERS, LABELS, LENGTH, V, family, unexported
 
+import seqkeras
 from seqkeras import export, pipelines
-from seqkeras.export import bundle
+from seqkeras.export import folders
 
 
 @pytest.mark.parametrize("name", ["classify", "generate", "attention", "transformer", "values"])
@@ -37,12 +40,6 @@ def test_only_what_is_read_gets_end_behind_it():
     assert described["source"]["vocab_size"] == V and described["source"]["kind"] == "Characters"
 
 
-def test_normalisation_is_what_is_done_to_text_before_the_tokenizer(tmp_path):
-    words = pipelines.Words.train(["a b c"], lower=True, punctuation="drop")
-    described = bundle._save({"text": words}, tmp_path)
-    assert described["text"]["normalisation"] == {"lower": True, "punctuation": "drop"}
-
-
 def test_eight_bit_weights_report_the_metric_and_the_bound():
     compared = family("values").manifest["parity"]
     assert family("values").manifest["weights"] == "int8" and compared["bound"] == 0.01
@@ -60,7 +57,7 @@ def test_a_comparison_that_fails_leaves_the_older_bundle_alone(tmp_path):
             small.model,
             folder,
             LENGTH,
-            small.inputs,
+            inputs=small.inputs,
             labels=LABELS,
             quantize="int8",
             metric=lambda outputs: next(apart),
@@ -69,13 +66,71 @@ def test_a_comparison_that_fails_leaves_the_older_bundle_alone(tmp_path):
     assert (folder / "manifest.json").read_bytes() == before and os.listdir(tmp_path) == ["bundle"]
 
 
-def test_an_older_bundle_is_replaced_and_anything_else_is_not(tmp_path):
-    small, foreign = family("values"), tmp_path / "thesis"
-    foreign.mkdir()
-    (foreign / "chapter").write_text("years of work")
+def test_an_older_bundle_is_replaced_and_what_numpy_measures_is_kept(tmp_path):
+    folder = shutil.copytree(family("values").folder, tmp_path / "bundle")
+    words = pipelines.Words.train(["a b c"], lower=True, punctuation="drop")
+    model = seqkeras.SequenceClassifier(words.vocab_size, 2, units=4, encoder="bag")
+    manifest = export.write_bundle(
+        model,
+        folder,
+        np.int64(5),
+        inputs={"ids": np.array([[4, 5], [6, 0]])},
+        tokenizers={"text": words},
+        labels=["yes", "no"],
+        quality={"accuracy": np.float32(0.9), "examples": np.int64(7), "recall": [np.float32(0.5), 1]},
+    )
+    assert os.listdir(tmp_path) == ["bundle"] and export.load_bundle(folder)("A, b!").keys() == {"yes", "no"}
+    assert json.loads((folder / "manifest.json").read_bytes()) == manifest
+    assert manifest["quality"] == {"accuracy": float(np.float32(0.9)), "examples": 7, "recall": [0.5, 1]}
+    assert manifest["signatures"]["classify"]["inputs"]["ids"]["shape"] == [1, 5]
+    assert manifest["tokenizers"]["text"]["normalisation"] == {"lower": True, "punctuation": "drop"}
+
+
+def beside(folder):
+    (folder / "thesis").write_text("years of work")
+
+
+def another_version(folder):
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "bundle": 2}))
+
+
+def of_a_web_page(folder):
+    (folder / "manifest.json").write_text(json.dumps({"name": "A page", "icons": [], "start_url": "."}))
+
+
+def without_a_manifest(folder):
+    (folder / "manifest.json").unlink()
+
+
+@pytest.mark.parametrize("change", [beside, another_version, of_a_web_page, without_a_manifest])
+def test_anything_but_a_bundle_is_left_alone(tmp_path, change):
+    small, folder = family("values"), shutil.copytree(family("values").folder, tmp_path / "folder")
+    change(folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with pytest.raises(ValueError, match="Expected a new folder or a bundle to replace"):
-        export.write_bundle(small.model, foreign, LENGTH, small.inputs, labels=LABELS)
-    assert (foreign / "chapter").read_text() == "years of work"
+        export.write_bundle(small.model, folder, LENGTH, inputs=small.inputs, labels=LABELS)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_older_one_there(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").touch()
+    replace = os.replace
+
+    def full(source, target):
+        if source.name == "new":
+            raise OSError(errno.ENOSPC, "no space left")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="no space left"), folders.written(tmp_path / "folder") as new:
+        (new / "new").touch()
+    assert os.listdir(tmp_path) == ["folder"] and os.listdir(tmp_path / "folder") == ["old"]
+
+
+TWICE = pipelines.Characters.train(["abc"])
+SCALE = {"mean": [0.0, 1.0], "deviation": [1.0, 2.0]}
 
 
 @pytest.mark.parametrize(
@@ -83,25 +138,42 @@ def test_an_older_bundle_is_replaced_and_anything_else_is_not(tmp_path):
     [
         ("classify", {"tokenizers": None}, r"tokenizers for \['text'\]"),
         ("classify", {"labels": None}, "labels=None"),
+        ("classify", {"labels": ["one", "two"]}, "a name for each of 3 classes. Received: 2 labels"),
+        ("classify", {"labels": ["one", "two", "two"]}, "distinct names"),
+        ("classify", {"tokenizers": {"text": pipelines.Bytes()}}, f"a text tokenizer of the model's {V} ids. .*=260"),
+        ("classify", {"inputs": {"source": np.ones((1, 3), int)}}, r"Expected inputs \['ids'\]"),
+        ("classify", {"length": None}, "length to be a positive integer. Received: length=None"),
+        ("classify", {"quality": {"accuracy": float("nan")}}, "Expected finite figures"),
+        ("classify", {"quality": {"model": object}}, "Expected finite figures"),
+        ("classify", {"quality": 0.5}, "Expected finite figures"),
+        ("classify", {"metric": len}, "metric and bound together"),
+        ("classify", {"scale": SCALE}, r"of \[\] variables"),
         ("generate", {"labels": None}, "labels=None"),
+        ("generate", {"labels": LABELS[:2]}, "a name for each of 3 classes. Received: 2 labels"),
+        ("generate", {"tokenizers": {"target": TWICE}}, f"a target tokenizer of the model's {V} ids. .*=7"),
         ("attention", {"tokenizers": {"source": CHARACTERS}}, r"Received: tokenizers=\['source'\]"),
+        ("attention", {"tokenizers": {"source": TWICE, "target": CHARACTERS}}, "a source tokenizer"),
+        ("attention", {"tokenizers": {"source": CHARACTERS, "target": TWICE}}, "a target tokenizer"),
         ("attention", {"quantize": "int8"}, "a metric and a bound"),
+        (
+            "attention",
+            {"model": seqkeras.AttentionSeq2Seq(V, units=4)},
+            "wrap it in seqkeras.Greedy or seqkeras.Sample",
+        ),
+        ("continue", {"tokenizers": {"text": TWICE}}, "a text tokenizer"),
+        ("forecast", {"scale": None}, r"as data.report\['train'\] holds them. Received: scale=None"),
+        ("forecast", {"scale": {"mean": [1.0]}}, "Expected the mean and the deviation"),
+        ("forecast", {"scale": {**SCALE, "mean": [1.0]}}, r"of \[2\] variables"),
+        ("forecast", {"scale": {**SCALE, "deviation": [1.0, 0.0]}}, "deviation above 0"),
+        ("forecast", {"scale": {**SCALE, "mean": [1.0, np.nan]}}, r"of \[2\] variables"),
     ],
 )
 def test_what_the_task_needs_is_asked_for_before_any_work(tmp_path, name, changed, match):
     made = unexported(name)
-    given = {"tokenizers": made.tokenizers, "labels": made.labels, **changed}
+    given = {key: getattr(made, key) for key in ("model", "length", "inputs", "tokenizers", "labels", "scale")}
     with pytest.raises(ValueError, match=match):
-        export.write_bundle(made.model, tmp_path / "bundle", made.length, made.inputs, **given)
+        export.write_bundle(folder=tmp_path / "bundle", **(given | changed))
     assert os.listdir(tmp_path) == []
-
-
-def test_names_and_tokenizers_must_fit_the_model():
-    classes, tokens = family("classify").manifest["signatures"], family("attention").manifest["signatures"]
-    with pytest.raises(ValueError, match="a name for each of 3 classes. Received: 2 labels"):
-        bundle._check_widths("classify", classes, {"text": CHARACTERS}, ["one", "two"])
-    with pytest.raises(ValueError, match=f"the model's {V} ids. Received: vocab_size=260"):
-        bundle._check_widths("translate", tokens, {"source": CHARACTERS, "target": pipelines.Bytes()}, None)
 
 
 @pytest.mark.parametrize("name", ["classify", "attention"])
@@ -125,3 +197,37 @@ def test_snippets_name_signature_inputs_and_shapes():
     assert set(texts) == {".kt", ".swift", ".js", ".py"}
     assert all(word in text for text in texts.values() for word in ("classify", "values", "length", "probabilities"))
     assert "[1, 16, 5]" in texts[".js"] and 'createInputBuffer("values", "classify")' in texts[".kt"]
+    assert "listOf<AutoCloseable>(lengthBuffer, valuesBuffer, output, model).forEach { it.close() }" in texts[".kt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "attention",
+            [
+                "source, int32 [1, 16]: ids that tokenizers/source makes of the text, END (2) behind them, "
+                "then PAD (0).",
+                "ids (the answer), int32 [1, 12]: ids of a text, END (2) behind the last, then PAD (0); "
+                "tokenizers/target makes text of them.",
+            ],
+        ),
+        ("classify", ["ids, int32 [1, 256]: ids that tokenizers/text makes of the text, then PAD (0)."]),
+        ("values", ["length, int32 [1]: how many steps there are in values."]),
+        ("generate", ["label, int32 [1]: a class's place among the labels in manifest.json, from 0."]),
+        ("continue", ["uniform, float32 [1, 12]: random numbers from 0 to just below 1, new ones for each call."]),
+        (
+            "forecast",
+            [
+                "values, float32 [1, 10, 2]: a row a step, scaled: (value - mean) / deviation, "
+                "mean [20.0, -3.0], deviation [5.0, 0.5], zeros behind the last.",
+                "next (the answer), float32 [1, 3, 2]: the values that follow, a row a step, "
+                "scaled: value = next * deviation + mean, as above.",
+            ],
+        ),
+    ],
+)
+def test_every_snippet_says_what_the_numbers_stand_for(name, said):
+    for path in (family(name).folder / "snippets").iterdir():
+        lines = [line.lstrip("/# ") for line in path.read_text().splitlines()]
+        assert set(said) <= set(lines)

@@ -1,20 +1,26 @@
 """The comparison finds a file that says something else, however small, and excuses nothing but a tie."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
 from exported import CHARACTERS, LABELS, V, family, unexported
 
+import seqkeras
 from seqkeras import export, pipelines
 from seqkeras.export import held_out, parity
+from seqkeras.export.runtime import Compiled
+from seqkeras.tokens import PAD, START
 
-FOUR = {"saved_model", "interpreter", "compiled"}
+THREE = {"saved_model", "interpreter", "compiled"}
+STEPS = {"interpreter_step", "compiled_step"}
 
 
-@pytest.mark.parametrize("name", ["classify", "generate", "attention", "transformer"])
+@pytest.mark.parametrize("name", ["classify", "generate", "attention", "transformer", "continue"])
 def test_a_true_file_says_what_the_model_says(name):
     report = family(name).manifest["parity"]
-    runs = FOUR | {"by_hand"} - ({"by_hand"} if name == "classify" else set())
+    runs = THREE | (set() if name == "classify" else STEPS)
     assert {key for key in report if isinstance(report[key], dict)} == runs
     for run in runs:
         assert report[run]["equal"] + report[run]["excused"] == report[run]["compared"] > 0
@@ -100,17 +106,104 @@ def test_wrong_inputs_are_refused(inputs, options, match):
         parity(made.model, made.path, inputs, **options)
 
 
-def test_held_out_takes_the_first_examples_of_batches_as_the_tasks_make_them():
-    pairs = [("a b", "ab"), ("abc abc", "c"), ("a", "b")]
-    data = pipelines.translation(test=pairs, tokenizer=CHARACTERS, batch_size=2)
-    inputs = held_out(data.test, 3)
-    assert set(inputs) == {"source"} and len(inputs["source"]) == 3
-    assert sorted((inputs["source"] != 0).sum(1)) == [2, 4, 8]
+class Otherwise(seqkeras.Sample):
+    """A search whose `step`, and nothing else, says the opposite."""
+
+    def signatures(self, batch, length):
+        signatures = super().signatures(batch, length)
+        step, inputs = signatures["step"]
+        return {**signatures, "step": (lambda inputs: (said := step(inputs)) | {"logits": -said["logits"]}, inputs)}
+
+
+@pytest.fixture(scope="module")
+def otherwise(tmp_path_factory):
+    """A model, its inputs, and a file that writes as it does but for its `step`."""
+    made = unexported("generate")
+    path = tmp_path_factory.mktemp("otherwise") / "model.tflite"
+    export.to_tflite(Otherwise(made.model.model, 12, 0.05), path)
+    uniform = np.random.default_rng(3).random((9, 12), "float32")
+    inputs = {"label": np.arange(9, dtype="int32") % 3, "uniform": uniform}
+    return seqkeras.Sample(made.model.model, 12, 0.05), inputs, path
+
+
+def test_a_step_that_says_something_else_is_found(otherwise):
+    model, inputs, path = otherwise
+    with pytest.raises(ValueError, match=r"interpreter_step: 9 of 9 rows differ, first row 0: logits") as error:
+        parity(model, path, inputs)
+    assert "compiled_step: 9" in str(error.value) and "interpreter: " not in str(error.value)
+
+
+def test_by_a_metric_too(otherwise):
+    model, inputs, path = otherwise
+    told = np.asarray(model(inputs))
+    same = lambda outputs: np.mean(outputs["ids"] == told)  # noqa: E731
+    with pytest.raises(ValueError, match="compiled_step: metric ") as error:
+        parity(model, path, inputs, same, 0.1)
+    assert "compiled: " not in str(error.value)
+
+
+class Forgetful(Compiled):
+    """A runtime that keeps something of a call for the next."""
+
+    calls = 0
+
+    def run(self, signature, inputs):
+        self.calls += 1
+        outputs = super().run(signature, inputs)
+        return {name: x + self.calls % 5 / 999 if x.dtype == "float32" else x for name, x in outputs.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("classify", "compiled: a second call gave other probabilities than the first"),
+        ("generate", "compiled_step: a second call gave other logits than the first"),
+    ],
+)
+def test_a_runtime_that_keeps_something_is_found(name, match, monkeypatch):
+    monkeypatch.setattr(sys.modules["seqkeras.export.parity"], "Compiled", Forgetful)
+    made = family(name)
+    with pytest.raises(ValueError, match=match) as error:
+        parity(made.model, made.path, made.inputs, lambda outputs: 0, 0)
+    assert "interpreter" not in str(error.value).replace(str(made.path), "")
+
+
+def test_held_out_goes_from_the_shortest_to_the_longest_by_the_models_own_names():
+    pairs = [("a" * length, "ab") for length in (*range(1, 15), *[7] * 50)]
+    data = pipelines.translation(test=pairs, tokenizer=CHARACTERS, batch_size=4)
+    inputs = held_out(data.test, 3, unexported("attention").model)
+    assert set(inputs) == {"source"}
+    assert list((inputs["source"] != PAD).sum(1)) == [2, 8, 15]  # END counted
+    assert len(held_out(data.test, 999, unexported("attention").model)["source"]) == 64
     data = pipelines.generation(
         test=[("first", "ab"), ("second", "b")], tokenizer=CHARACTERS, labels=pipelines.Labels(LABELS)
     )
-    assert sorted(held_out(data.test, 9)["label"]) == [0, 1]
-    values = [(np.ones((2, 5)), "first"), (np.ones((7, 5)), "second"), (np.ones((3, 5)), "third")]
+    assert sorted(held_out(data.test, 9, unexported("generate").model)["label"]) == [0, 1]
+    data = pipelines.classification(
+        test=[("a", "first"), ("abc", "third")], tokenizer=CHARACTERS, labels=pipelines.Labels(LABELS)
+    )
+    assert list((held_out(data.test, 2, unexported("classify").model)["ids"] != PAD).sum(1)) == [1, 3]
+    with pytest.raises(ValueError, match=r"Expected features \['label'\]. Received: \['ids'\]"):
+        held_out([({"ids": np.ones((1, 2))}, 0)], 1, unexported("generate").model)
+    with pytest.raises(ValueError, match="Received: none"):
+        held_out([], 1, unexported("generate").model)
+
+
+def test_held_out_values_are_values():
+    values = [(np.ones((length, 5)), LABELS[length % 3]) for length in (2, 7, 3, 5)]
     data = pipelines.series(test=values, labels=pipelines.Labels(LABELS), batch_size=1)
-    inputs = held_out(data.test, 2)
-    assert inputs["values"].shape[::2] == (2, 5) and list(inputs["length"]) == list(inputs["values"].any(2).sum(1))
+    inputs = held_out(data.test, 2, unexported("values").model)
+    assert inputs["values"].shape == (2, 7, 5) and list(inputs["length"]) == [2, 7]
+    data = pipelines.forecasting(test=np.arange(60.0).reshape(30, 2), window=10, horizon=3)
+    inputs = held_out(data.test, 4, unexported("forecast").model)
+    assert set(inputs) == {"values"} and inputs["values"].shape == (4, 10, 2)
+
+
+def test_of_a_held_out_text_the_first_half_is_the_prompt():
+    texts = [("abcdefgh",), ("ab",), ("abcd",)]
+    data = pipelines.language_model(test=texts, tokenizer=CHARACTERS, batch_size=2)
+    inputs = held_out(data.test, 9, unexported("continue").model)
+    assert [CHARACTERS.decode(row) for row in inputs["prompt"]] == ["a", "ab", "abcd"]
+    assert START not in inputs["prompt"] and inputs["uniform"].shape == (3, 12)
+    assert 0 <= inputs["uniform"].min() < inputs["uniform"].max() < 1
+    assert parity(family("continue").model, family("continue").path, inputs)["compiled_step"]["compared"] == 3

@@ -7,9 +7,11 @@ import keras
 import numpy as np
 import pytest
 from exported import CHARACTERS, LABELS, LENGTH, LONG, family
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from seqkeras.export import load_bundle
-from seqkeras.export.runtime import Compiled, Interpreter
+from seqkeras.export.runtime import Compiled, Forecaster, Interpreter
 from seqkeras.tokens import END
 
 TEXTS = ["a", "hello", "the cat sat on"]
@@ -77,12 +79,29 @@ def test_each_token_gets_its_labels(runtime):
     assert all(list(one) == LABELS for one in got)
 
 
-@pytest.mark.slow
 @RUNTIMES
-def test_values_are_forecast(runtime):
+def test_values_are_forecast_as_they_are_in_the_world(runtime):
     made = family("forecast")
-    values = made.inputs["values"][3]
-    assert np.allclose(load_bundle(made.folder, runtime)(values), made.model(values[None])[0], atol=1e-5)
+    forecast, values = load_bundle(made.folder, runtime), made.inputs["values"][3]
+    mean, deviation = np.array([20, -3]), np.array([5, 0.5])
+    expected = made.model(values[None])[0] * deviation + mean
+    assert np.allclose(forecast(values * deviation + mean), expected, atol=1e-4)
+    for wrong in (values[:9], values[:, :1], values[0]):
+        with pytest.raises(ValueError, match=r"Expected values \[T, 2\], T from 10 to 10"):
+            forecast(wrong)
+
+
+def test_quantiles_are_put_back_to_scale_too():
+    class Three:
+        """A runtime whose quantiles are -1, 0 and 1 deviations."""
+
+        def run(self, task, inputs):
+            return {"next": np.broadcast_to(np.array([-1, 0, 1], "float32"), (1, 4, 2, 3))}
+
+    inputs = {"values": {"shape": [1, 1, 2], "dtype": "float32"}}
+    scale = {"mean": [20.0, -3.0], "deviation": [5.0, 0.5]}
+    manifest = {"task": "forecast", "signatures": {"forecast": {"inputs": inputs}}, "scale": scale}
+    assert Forecaster(manifest, Three(), {})([[1, 1]])[3].tolist() == [[15, 20, 25], [-3.5, -3, -2.5]]
 
 
 def test_what_cannot_be_read_is_a_clear_error():
@@ -126,23 +145,99 @@ def test_a_changed_or_missing_file_is_found(copy, file):
         load_bundle(copy)
 
 
+def test_a_file_among_the_tokenizers_that_is_not_listed_is_found(copy):
+    (copy / "notes.txt").touch()
+    load_bundle(copy)
+    (copy / "tokenizers" / "target" / "sentencepiece.model").touch()
+    with pytest.raises(ValueError, match="Received: tokenizers/target/sentencepiece.model beside them"):
+        load_bundle(copy)
+
+
+def put(value, *path):
+    """A change of a manifest."""
+
+    def change(manifest):
+        *before, last = path
+        for name in before:
+            manifest = manifest[name]
+        manifest[last] = value
+
+    return change
+
+
+SIGNATURE = {"inputs": {}, "outputs": {}}
+
+
 @pytest.mark.parametrize(
     "change",
     [
         lambda manifest: manifest.pop("files"),
         lambda manifest: manifest["files"].pop("model.tflite"),
-        lambda manifest: manifest.update(task="conquer"),
-        lambda manifest: manifest["files"].update({"../../etc/passwd": {"sha256": ""}}),
-        lambda manifest: manifest["files"].update({"/etc/passwd": {"sha256": ""}}),
-        lambda manifest: manifest["tokenizers"].update({"../..": {}}),
+        lambda manifest: manifest["files"].pop("tokenizers/target/tokenizer.json"),
+        lambda manifest: manifest["signatures"].pop("generate"),
+        put("conquer", "task"),
+        put([], "task"),
+        put({}, "task"),
+        put(2, "bundle"),
+        put(True, "bundle"),
+        put(["model.tflite"], "files"),
+        put({}, "files", "model.tflite"),
+        put({"sha256": 5}, "files", "model.tflite"),
+        *(
+            put({"sha256": ""}, "files", name)
+            for name in ("../../etc/passwd", "/etc/passwd", "a\\..\\b", "C:b", "", "a//b")
+        ),
+        put({"end": False}, "tokenizers", "../.."),
+        put({}, "tokenizers"),
+        put({}, "tokenizers", "target"),
+        put([], "signatures"),
+        put([], "signatures", "generate"),
+        put(SIGNATURE, "signatures", "generate"),
+        put(None, "signatures", "generate", "inputs", "label", "shape"),
+        put([1, 2], "signatures", "generate", "inputs", "label", "shape"),
+        put("float32", "signatures", "generate", "inputs", "label", "dtype"),
+        put("a, b, c", "labels"),
+        put(None, "labels"),
+        put([1, 2, 3], "labels"),
+        put({"mean": [], "deviation": []}, "scale"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(copy, change):
     manifest = json.loads((copy / "manifest.json").read_bytes())
     change(manifest)
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ValueError, match="Expected a (bundle|task)"):
+    with pytest.raises(ValueError, match="Expected "):
         load_bundle(copy)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(value, path=()):
+    """Every path into nested dicts and lists."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        yield (*path, name)
+        yield from places(part, (*path, name))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_other_manifest_works_or_is_a_clear_error(copy, data):
+    whole = json.loads((family("generate").folder / "manifest.json").read_bytes())
+    whole = {name: whole[name] for name in ("bundle", "task", "tokenizers", "labels", "scale", "signatures", "files")}
+    put(data.draw(JSON), *data.draw(st.sampled_from(list(places(whole)))))(whole)
+    (copy / "manifest.json").write_text(json.dumps(whole))
+    try:
+        generate = load_bundle(copy)
+    except ValueError as error:
+        assert "Expected" in str(error)
+    else:
+        assert isinstance(generate(generate.manifest["labels"][0]), str)
 
 
 def test_no_bundle_and_no_runtime_are_refused(tmp_path):

@@ -1,5 +1,6 @@
 """A SavedModel is the model: batch and length free, ids or strings, without this package."""
 
+import logging
 import subprocess
 import sys
 
@@ -42,6 +43,12 @@ def test_a_sampled_text_goes_on_from_its_prompt(tmp_path):
     go_on = tf.saved_model.load(str(tmp_path / "model")).signatures["continue_text"]
     texts = [text.decode() for text in go_on(tf.constant(["hel"] * 20))["text"].numpy()]
     assert all(text.startswith("hel") for text in texts) and len(set(texts)) > 10
+
+
+def test_nothing_is_said_about_it(tmp_path, caplog):
+    caplog.set_level("INFO", "tensorflow")
+    to_saved_model(unexported("generate").model, tmp_path / "model")
+    assert not caplog.records and tf.get_logger().level == logging.INFO
 
 
 def test_encode_and_step_are_there_too(tmp_path):

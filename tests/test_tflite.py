@@ -6,6 +6,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from exported import LENGTH, LONG, V, family, unexported
 
@@ -13,6 +14,7 @@ import seqkeras
 from seqkeras import export
 from seqkeras.export.quantize import in_float32
 from seqkeras.export.runtime import Compiled, Interpreter
+from seqkeras.export.tflite import checked_length
 
 
 @pytest.mark.parametrize("name", ["attention", "transformer"])
@@ -77,7 +79,33 @@ def test_an_operator_litert_lacks_is_an_error_that_names_it(tmp_path):
     assert (tmp_path / "model.tflite").read_bytes() == b"old" and os.listdir(tmp_path) == ["model.tflite"]
 
 
-@pytest.mark.parametrize(("wrong", "match"), [({"quantize": "int4"}, "int4"), ({"length": 0}, "length=0")])
+def test_a_file_that_the_audit_refuses_does_not_appear(tmp_path):
+    class Chosen(keras.Model):
+        def signatures(self, batch, length):
+            def classify(inputs):
+                return {"probabilities": tf.gather(inputs["ids"][0], tf.where(inputs["ids"][0] > 0)[:, 0])}
+
+            return {"classify": (classify, {"ids": keras.KerasTensor((batch, length), "int32")})}
+
+    (tmp_path / "model.tflite").write_bytes(b"old")
+    with pytest.raises(ValueError, match="dynamic shape"):
+        export.to_tflite(Chosen(), tmp_path / "model.tflite", 4)
+    assert (tmp_path / "model.tflite").read_bytes() == b"old" and os.listdir(tmp_path) == ["model.tflite"]
+
+
+def test_a_length_is_asked_for_where_it_means_something():
+    for length, whole in ((None, None), (7, 7), (np.int64(7), 7)):
+        found = checked_length(unexported("generate").model, length)
+        assert found == whole and type(found) is type(whole)
+    assert checked_length(unexported("forecast").model, None) is None
+    for name in ("classify", "values", "attention", "continue"):
+        with pytest.raises(ValueError, match="Expected length to be a positive integer. Received: length=None"):
+            checked_length(unexported(name).model, None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"), [({"quantize": "int4"}, "int4"), ({"length": 0}, "length=0"), ({"length": True}, "length=True")]
+)
 def test_what_cannot_be_is_refused(tmp_path, wrong, match):
     with pytest.raises(ValueError, match=match):
         export.to_tflite(unexported("classify").model, tmp_path / "x", **{"length": 4, **wrong})
@@ -97,3 +125,10 @@ def test_a_model_trained_in_mixed_precision_leaves_in_float32(policy):
     assert np.allclose(exact, keras.ops.cast(logits, "float32"), atol=0.1)
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), twin.get_weights(), strict=True))
     assert keras.config.dtype_policy() == before and in_float32(twin) is twin
+
+
+def test_a_part_of_its_own_precision_leaves_in_float32_too():
+    search = seqkeras.Greedy(seqkeras.TransformerSeq2Seq(V, units=16, dtype="mixed_bfloat16"), 8)
+    twin, source = in_float32(search), np.full((1, 5), 7, "int32")
+    assert search.dtype_policy.name == "float32" and in_float32(twin) is twin
+    assert twin.model({"source": source, "target": source}).dtype == "float32"

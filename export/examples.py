@@ -1,0 +1,64 @@
+"""Which examples a file is tried on: from the shortest to the longest, by the names that the model asks for."""
+
+import numpy as np
+
+from seqkeras.tokens import PAD
+
+
+def held_out(batches, n, model):
+    """At most `n` examples of batches as the task functions make them, as `parity` takes them for `model`.
+
+    They are taken in even steps from the shortest to the longest. Of a text to be continued the first half is the
+    prompt; random numbers, where a search draws with them, are drawn.
+
+    Args:
+        batches: features -> ..., or (features, ...); read to their end.
+        n: how many.
+        model: what is to be exported.
+
+    Raises:
+        ValueError: no batches, or features without what the model asks for.
+    """
+    _, specs = next(iter(model.signatures(None, None).values()))
+    wanted = [name for name in specs if name != "uniform"]
+    columns = {name: [] for name in wanted}
+    for features, *_ in batches:
+        features = features if isinstance(features, dict) else {wanted[0]: features}
+        if not features.keys() >= columns.keys():
+            raise ValueError(f"Expected features {sorted(columns)}. Received: {sorted(features)}")
+        for name, arrays in columns.items():
+            arrays.append(np.asarray(features[name]))
+    if not columns[wanted[0]]:
+        raise ValueError("Expected batches of examples. Received: none")
+    inputs = {name: _stacked(arrays) for name, arrays in columns.items()}
+    rows = spread(inputs.get("length", _filled(inputs[wanted[0]])), n)
+    inputs = {name: array[rows] for name, array in inputs.items()}
+    if "prompt" in inputs:
+        inputs["prompt"] = _beginnings(inputs["prompt"])
+    if "uniform" in specs:
+        inputs["uniform"] = np.random.default_rng(0).random((len(rows), specs["uniform"].shape[1]), "float32")
+    return inputs
+
+
+def spread(lengths, n):
+    """Indices of at most `n` rows in even steps from the shortest to the longest."""
+    order = np.argsort(lengths, kind="stable")
+    return order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]
+
+
+def _filled(array):
+    """How much of each row is not padding, 0 of a single number: [n, ...] -> [n]."""
+    return np.any(array.reshape(*array.shape[:2], -1), axis=2).sum(axis=1) if array.ndim > 1 else np.zeros(len(array))
+
+
+def _stacked(arrays):
+    """Batches of several lengths below each other, zeros behind the shorter ones."""
+    longest = max(array.shape[1] if array.ndim > 1 else 0 for array in arrays)
+    pads = [[(0, longest - size if axis == 1 else 0) for axis, size in enumerate(array.shape)] for array in arrays]
+    return np.concatenate([np.pad(array, pad) for array, pad in zip(arrays, pads, strict=True)])
+
+
+def _beginnings(ids):
+    """Of each row START, a, b, c, d the beginning a, b."""
+    half = (_filled(ids) - 1) // 2
+    return np.where(np.arange(half.max()) < half[:, None], ids[:, 1 : 1 + half.max()], PAD)

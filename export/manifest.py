@@ -1,0 +1,119 @@
+"""What a bundle's manifest.json says: read from a stranger, believed in nothing that the runtime relies on."""
+
+import hashlib
+import json
+import re
+from numbers import Real
+from pathlib import Path
+
+import numpy as np
+
+ROLES = {  # what each task needs: tokenizers,
+    "classify": ("text",),
+    "tag": ("text",),
+    "translate": ("source", "target"),
+    "generate": ("target",),
+    "continue": ("text",),
+    "forecast": (),
+}
+LABELLED = ("classify", "tag", "generate")  # names of the classes,
+SCALED = ("forecast",)  # mean and deviation of the values that were learnt from
+
+
+def unlisted(folder, manifest):
+    """Names of the files in a bundle's folder that its manifest does not know."""
+    folder, known = Path(folder), {"manifest.json", *manifest["files"]}
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    return sorted(name for name in files if name not in known)
+
+
+_TENSORS = {str: {"shape": [int], "dtype": str}}
+_MANIFEST = {  # what is relied on; there may be more
+    "bundle": int,
+    "task": str,
+    "tokenizers": {str: {"end": bool}},
+    "signatures": {str: {"inputs": _TENSORS, "outputs": _TENSORS}},
+    "files": {str: {"sha256": str}},
+}
+_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # of a file, inside the folder on every system
+
+
+def read(folder):
+    """What a bundle's manifest.json holds; all that the runtime relies on is there and of its type.
+
+    Raises:
+        ValueError: it is missing, or no manifest.
+    """
+    try:
+        manifest = json.loads((Path(folder) / "manifest.json").read_bytes())
+        _expect(manifest, _MANIFEST, "a bundle's manifest")
+        _check(manifest)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"Expected a bundle with a manifest.json. Received: folder={str(folder)!r} ({error})"
+        ) from None
+    return manifest
+
+
+def _expect(value, kind, what):
+    """Raises ValueError unless `value` is of a kind: a type, [kind], {str: kind}, or at least {name: kind, …}."""
+    container = type(kind) if isinstance(kind, (list, dict)) else kind
+    if not isinstance(value, container) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"Expected {what} of type {container.__name__}. Received: {str(value)[:60]}")
+    if isinstance(kind, list):
+        parts = [(part, kind[0], f"each of {what}") for part in value]
+    elif isinstance(kind, dict):
+        each = dict.fromkeys(value, kind[str]) if str in kind else kind
+        parts = [(value.get(name), one, f"{name!r} in {what}") for name, one in each.items()]
+    else:
+        parts = []
+    for part in parts:
+        _expect(*part)
+
+
+def _check(manifest):
+    """That the parts of a manifest fit each other."""
+
+    def must(fits, expected, received):
+        if not fits:
+            raise ValueError(f"Expected {expected}. Received: {str(received)[:60]}")
+
+    task, files, roles = manifest["task"], manifest["files"], manifest["tokenizers"]
+    must(manifest["bundle"] == 1, "a bundle of version 1", manifest["bundle"])
+    must(task in ROLES, f"a task among {', '.join(ROLES)}", task)
+    must(task in manifest["signatures"], f"a signature {task!r}", list(manifest["signatures"]))
+    inputs, outputs = (manifest["signatures"][task][side] for side in ("inputs", "outputs"))
+    for name in files:
+        must(_NAME.fullmatch(name), "plain names of files in the folder", repr(name))
+    for name in ("model.tflite", *(f"tokenizers/{role}/tokenizer.json" for role in roles)):
+        must(name in files, f"{name} among the files", list(files))
+    wanted = () if "values" in inputs else ROLES[task]
+    must(sorted(roles) == sorted(wanted), f"tokenizers for {sorted(wanted)}", sorted(roles))
+    if task in LABELLED:
+        _expect(manifest.get("labels"), [str], "labels")
+        must(manifest["labels"], "one label or more", manifest["labels"])
+        sizes = [one["shape"][-1:] for one in outputs.values()]
+        must(task == "generate" or sizes == [[len(manifest["labels"])]], f"{sizes} labels", len(manifest["labels"]))
+    if manifest.setdefault("scale") is not None or task in SCALED:
+        check_scale(manifest["scale"], inputs.get("values", {"shape": []})["shape"][-1:])
+
+
+def check_scale(scale, widths):
+    """Raises ValueError unless it is {"mean": [...], "deviation": [...]}, as many numbers each as [width] says."""
+    _expect(scale, {"mean": [Real], "deviation": [Real]}, "scale")
+    mean, deviation = scale["mean"], scale["deviation"]
+    finite = all(abs(one) < np.finfo("float32").max for one in mean + deviation)
+    if not [len(mean)] == [len(deviation)] == widths or not finite or not all(one > 0 for one in deviation):
+        raise ValueError(f"Expected mean, and deviation above 0, of {widths} variables. Received: scale={scale}")
+
+
+def sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def unchanged(path, known):
+    """Whether there is a file, and its checksum is the one that is known."""
+    try:
+        return sha256(path) == known
+    except OSError:
+        return False
