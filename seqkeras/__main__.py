@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import sys
+import textwrap
 import traceback
 import warnings
 
@@ -38,10 +39,10 @@ def main(arguments=None):
 
 
 def one_line(error):
-    """One line about an error; a file's name first."""
+    """One line about an error, not endless; a file's name first."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+    return textwrap.shorten(str(error), 800, placeholder=" …") or type(error).__name__
 
 
 def failed(message):

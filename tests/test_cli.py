@@ -4,6 +4,7 @@ import csv
 import inspect
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import seqkeras
-from seqkeras.__main__ import main
+from seqkeras.__main__ import main, one_line
 from seqkeras.cli import commands, options, runs, sources, training, usage
 from seqkeras.pipelines import readers
 
@@ -117,7 +118,9 @@ def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
         ("predict x some words --file lines.txt", "not allowed with"),
         ("train classify a.tsv --name x/y", "plain name"),
         ("train classify a.tsv --name ..", "plain name"),
-        ("train classify a.tsv --name x --epochs 0", "1 or more"),
+        ("train classify a.tsv --name x --epochs 0", "from 1"),
+        ("train classify a.tsv --name x --learning-rate nan", "from 0"),
+        ("train classify a.tsv --name x --seed -1", "from 0"),
         ("train classify a.tsv --name x --columns text", "expected two"),
         ("train classify a.tsv --name x --units many", "invalid int"),
         ("train translate a b --name x --model Seq2Seq --score dot", "Seq2Seq has no --score"),
@@ -256,7 +259,14 @@ def test_the_first_model_puts_a_new_run_in_the_place_of_the_old(tmp_path):
 def test_a_training_that_diverges_or_is_stopped_leaves_the_old_run(here, capfd, monkeypatch):
     before = {path: path.read_bytes() for path in (here / "runs/said").glob("*.*")}
     words = f"train classify said.tsv --name said --overwrite {QUICK}"
-    assert "learning-rate" in error(f"{words} --learning-rate nan", capfd)
+    end = training.Keep.on_epoch_end
+
+    def diverged(keep, epoch, logs):
+        end(keep, epoch, dict.fromkeys(logs, np.nan))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Keep, "on_epoch_end", diverged)
+        assert "learning-rate" in error(words, capfd)
 
     def stopped(*_):
         raise KeyboardInterrupt
@@ -364,6 +374,31 @@ def test_a_process_is_silent_but_for_its_answers(trained):
 
 
 @pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("model.keras", "garbage", "trained model"),
+        ("model.keras", None, "trained model"),
+        ("settings.json", "{", "JSON"),
+        ("settings.json", "{}", "settings of a run"),
+        ("labels.json", None, "labels.json"),
+        ("tokenizers/text/tokenizer.json", None, "tokenizer.json"),
+    ],
+)
+def test_what_is_broken_in_a_run_is_named(file, content, reason, here, capfd):
+    shutil.copytree("runs/said", "runs/broken")
+    try:
+        (here / "runs/broken" / file).unlink() if content is None else (here / "runs/broken" / file).write_text(content)
+        said = error("predict broken cats", capfd)
+        assert reason in said and "runs/broken" in said
+    finally:
+        shutil.rmtree("runs/broken")
+
+
+def test_an_error_is_not_endless():
+    assert len(one_line(ValueError("word " * 1000))) <= 800
+
+
+@pytest.mark.parametrize(
     ("words", "reason"),
     [
         ("train classify nothing.tsv --name x", "nothing.tsv"),
@@ -374,6 +409,7 @@ def test_a_process_is_silent_but_for_its_answers(trained):
         ("train classify samples:languages:20 --test said.tsv --name x", "alone"),
         ("train classify said.tsv --name x --strategy everywhere", "strategy"),
         ("train classify said.tsv --name x --cell lstn", "lstn"),
+        ("train classify said.tsv --name x --validation 1.5", "share"),
         ("train --from said.tsv", "JSON"),
         ("evaluate nobody", "turned"),
         ("predict names elephants", "elephants"),

@@ -7,11 +7,10 @@ from rich.table import Table
 
 from seqkeras.cli import runs, sources, training
 from seqkeras.cli.progress import working
-from seqkeras.pipelines import files
 
 
 def train(asked):
-    settings = training.settings(asked) if asked.task else _repeated(asked.settings)
+    settings = training.settings(asked) if asked.task else training.load(asked.settings)
     folder = asked.runs / (asked.name or asked.settings.resolve().parent.name)
     if folder.exists() and not asked.overwrite:
         raise ValueError(f"Expected a new name. Received: {folder}, which exists; take another --name, or --overwrite")
@@ -26,14 +25,6 @@ def train(asked):
         with working(f"evaluating on {split}"):
             results = run.evaluate(records)
         _print(split, {split: results})
-
-
-def _repeated(path):
-    settings = files.read_json(path)
-    missing = [name for name in training.SETTINGS if name not in settings]
-    if missing:
-        raise ValueError(f"Expected the settings of a run. Received: {path} without {', '.join(missing)}")
-    return settings
 
 
 def evaluate(asked):

@@ -14,7 +14,7 @@ import numpy as np
 
 from seqkeras import export, metrics, pipelines, search
 from seqkeras.cli import sources, training
-from seqkeras.pipelines import files, readers
+from seqkeras.pipelines import readers
 from seqkeras.tokens import END, PAD
 
 
@@ -104,13 +104,13 @@ class Run:
             self.model,
             folder,
             self.max_length,
-            inputs=inputs if isinstance(inputs, dict) else {"ids": inputs},
-            tokenizers=self.tokenizers,
-            labels=self.labels,
-            quantize=quantize,
-            metric=metric,
-            bound=bound if quantize else None,
-            quality=quality,
+            inputs if isinstance(inputs, dict) else {"ids": inputs},
+            self.tokenizers,
+            self.labels,
+            quantize,
+            metric,
+            bound if quantize else None,
+            quality,
         )
 
     def metric(self, records):
@@ -140,27 +140,32 @@ def compared(outputs, references):
 def spread(records, count):
     """At most `count` records of different texts, from the shortest to the longest in even steps."""
     different = {text: index for index, text in enumerate(records.column(0))}
-    texts = list(different)
-    return records.take([different[texts[index]] for index in export.spread([len(text) for text in texts], count)])
+    order = [different[text] for text in sorted(different, key=len)]
+    steps = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return records.take([order[step] for step in steps])
 
 
 def load(folder):
     """The run that `train` left in a folder.
 
     Raises:
-        ValueError: a folder without a run, or one whose training was stopped before its first epoch ended.
+        ValueError: a folder without a run, or one in which something is broken.
+        OSError: one in which something is missing.
     """
     folder = Path(folder)
     if not (folder / "settings.json").exists():
         raise ValueError(
             f"Expected a run, as `seqkeras train` leaves it. Received: {folder}; there: {names(folder.parent)}"
         )
-    if not (folder / "model.keras").exists():
-        raise ValueError(f"Expected a trained model. Received: {folder}, where no epoch was finished")
-    settings = files.read_json(folder / "settings.json")
-    tokenizers = {role.name: pipelines.load_tokenizer(role) for role in sorted((folder / "tokenizers").iterdir())}
-    labels = pipelines.Labels.load(folder) if (folder / "labels.json").exists() else None
-    return Run(folder, settings, keras.saving.load_model(folder / "model.keras", compile=False), tokenizers, labels)
+    settings = training.load(folder / "settings.json")
+    roles = {"classify": ["text"], "generate": ["target"], "translate": ["source", "target"]}[settings["task"]]
+    tokenizers = {role: pipelines.load_tokenizer(folder / "tokenizers" / role) for role in roles}
+    labels = None if settings["task"] == "translate" else pipelines.Labels.load(folder)
+    try:
+        model = keras.saving.load_model(folder / "model.keras", compile=False)
+    except Exception as error:  # whatever Keras finds wrong
+        raise ValueError(f"Expected a trained model. Received: {folder / 'model.keras'} ({error})") from error
+    return Run(folder, settings, model, tokenizers, labels)
 
 
 def names(root):

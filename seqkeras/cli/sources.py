@@ -6,7 +6,7 @@ from pathlib import Path
 from seqkeras.pipelines import readers, samples
 
 SHARE = "0.1"  # of the training records for validation, where nothing else is said
-SHARES = re.compile(r"0?\.\d+")
+SHARES = re.compile(r"\d*\.\d+")
 COLUMNS = {"classify": ("text", "label"), "generate": ("label", "text"), "translate": ("source", "target")}
 EMBEDDED = {"classify": "languages", "generate": "territories", "translate": "dates"}
 NO_FILE = ("samples:", "tfds:")

@@ -34,6 +34,16 @@ def settings(asked):
     return found | {name: found[name] and sources.located(found[name]) for name in ("data", "validation", "test")}
 
 
+def load(path):
+    """The settings in a file that `train` wrote."""
+    settings = files.read_json(path)
+    missing = [name for name in SETTINGS if name not in settings]
+    if missing or settings["task"] not in sources.COLUMNS:
+        wrong = f"without {', '.join(missing)}" if missing else f"with task={settings['task']!r}"
+        raise ValueError(f"Expected the settings of a run. Received: {path} {wrong}")
+    return settings
+
+
 def read(settings):
     """The data of a run.
 
@@ -111,7 +121,7 @@ def train(settings, data, held_out, folder, what):
         raise ValueError(f"Expected a run to replace. Received: {folder}, which holds something else")
     settings = {
         **settings,
-        "max_length": settings["max_length"] or max(max(shape.values()) for shape in data.shapes),
+        "max_length": max(max(shape.values()) for shape in data.shapes),  # of what was asked for, what there is
         "versions": versions(),
     }
     keras.utils.set_random_seed(settings["seed"])

@@ -141,24 +141,28 @@ def _data(made, task, data):
     group.add_argument("--encoding", default="utf-8", help="of the files (utf-8)")
     choices = ("characters", "bytes", "words", "unigram", "bpe")
     group.add_argument("--tokenizer", choices=choices, default=TOKENIZERS[task], help=f"({TOKENIZERS[task]})")
-    group.add_argument("--vocab-size", type=_count, metavar="N", help="at most so many ids")
-    group.add_argument("--max-length", type=_count, metavar="N", help="longer examples are skipped and counted")
+    group.add_argument("--vocab-size", type=COUNT, metavar="N", help="at most so many ids")
+    group.add_argument("--max-length", type=COUNT, metavar="N", help="longer examples are skipped and counted")
 
 
 def _training(made):
     group = made.add_argument_group("training")
     _kept(group)
-    group.add_argument("--epochs", type=_count, default=10, metavar="N", help="(10)")
-    group.add_argument("--batch-size", type=_count, default=64, metavar="N", help="(64)")
-    group.add_argument("--learning-rate", type=float, default=2e-3, metavar="X", help="highest of a cosine (0.002)")
-    group.add_argument("--label-smoothing", type=float, default=0.0, metavar="X", help="(0)")
+    group.add_argument("--epochs", type=COUNT, default=10, metavar="N", help="(10)")
+    group.add_argument("--batch-size", type=COUNT, default=64, metavar="N", help="(64)")
     group.add_argument(
-        "--patience", type=int, default=0, metavar="N", help="stop after N epochs without gain (0: never)"
+        "--learning-rate", type=_number(float, 0, 1000), default=2e-3, metavar="X", help="highest of a cosine (0.002)"
     )
+    group.add_argument("--label-smoothing", type=SHARE, default=0.0, metavar="X", help="(0)")
     group.add_argument(
-        "--buckets", type=_count, default=1, metavar="N", help="padded shapes; each is compiled once (1)"
+        "--patience",
+        type=_number(int, 0, 2**31 - 1),
+        default=0,
+        metavar="N",
+        help="stop after N epochs without gain (0: never)",
     )
-    group.add_argument("--seed", type=int, default=0, help="(0)")
+    group.add_argument("--buckets", type=COUNT, default=1, metavar="N", help="padded shapes; each is compiled once (1)")
+    group.add_argument("--seed", type=SEED, default=0, metavar="N", help="(0)")
     group.add_argument("--strategy", default="default", help="default, mirrored, or mirrored:CPU:0,CPU:1")
 
 
@@ -216,8 +220,8 @@ def _export(commands):
     )
     _run(made)
     made.add_argument("--int8", action="store_true", help="weights of 8 bits: a file about a quarter as large")
-    made.add_argument("--bound", type=float, default=0.01, metavar="X", help="with --int8, quality it may cost (0.01)")
-    made.add_argument("--examples", type=_count, default=100, metavar="N", help="held-out examples to compare (100)")
+    made.add_argument("--bound", type=SHARE, default=0.01, metavar="X", help="with --int8, quality it may cost (0.01)")
+    made.add_argument("--examples", type=COUNT, default=100, metavar="N", help="held-out examples to compare (100)")
 
 
 def _demo(commands):
@@ -228,7 +232,7 @@ def _demo(commands):
         "Some five minutes on two cores. Writes runs/demo: bundles, results.json, report.html.",
     )
     made.add_argument("--thorough", action="store_true", help="train longer, to a higher quality")
-    made.add_argument("--seed", type=int, default=0, help="(0)")
+    made.add_argument("--seed", type=SEED, default=0, metavar="N", help="(0)")
 
 
 def _run(made):
@@ -239,11 +243,22 @@ def _flag(name):
     return "--" + name.replace("_", "-")
 
 
-def _count(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more. Received: {text}")
-    return value
+def _number(kind, least, most):
+    """Reads a number of a kind, in its bounds."""
+
+    def read(text):
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"expected a number from {least} to {most}. Received: {text}")
+        return value
+
+    read.__name__ = kind.__name__  # in argparse's words, where it is none at all
+    return read
+
+
+COUNT = _number(int, 1, 2**31 - 1)
+SEED = _number(int, 0, 2**32 - 1)
+SHARE = _number(float, 0, 1)
 
 
 def _columns(text):
