@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from datetime import date
+from numbers import Integral
 from typing import NamedTuple
 
 from babel import Locale
@@ -161,7 +162,7 @@ def readings(text):
 
 def _list_sizes(size, most=None):
     """Train, validation and test sizes, eight to one to one."""
-    if isinstance(size, bool) or not isinstance(size, int) or size < 10 or (most is not None and size > most):
+    if isinstance(size, bool) or not isinstance(size, Integral) or size < 10 or (most is not None and size > most):
         limit = "" if most is None else f" and at most {most}"
         raise ValueError(f"Expected an integer size of at least 10{limit}. Received: size={size!r}")
     return size - 2 * (size // 10), size // 10, size // 10

@@ -321,6 +321,7 @@ def test_whole_numbers_of_numpy_are_whole_numbers():
         "train": 2
     }
     assert pipelines.documents([("abc",)], length=two, batch_size=np.int32(1)).steps == {"train": 2}
+    assert pipelines.samples.territories(np.int64(10)) == pipelines.samples.territories(10)
     assert readers.lists(["a"], ["b"]).select(np.int64(1)).rows == [("b",)]
     assert pipelines.translation(PAIRS, vocab_size=np.int64(300)).tokenizers["source"].vocab_size <= 300
 
