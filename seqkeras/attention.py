@@ -6,12 +6,9 @@ Shapes: query [B, T, D], keys [B, S, D], values [B, S, E], mask broadcastable to
 import keras
 from keras import ops
 
-from seqkeras import arguments
+from seqkeras import arguments, masks
 from seqkeras.masks import Masked
 from seqkeras.saving import saveable
-
-# Far below any score, and finite in float16, so that a row without one real key stays finite too.
-MASKED = -3e4
 
 
 def dot(query, keys):
@@ -31,10 +28,10 @@ def mlp(query, keys, kernel):
 
 def weights(scores, mask=None):
     """Softmax over the last axis, in float32; masked places get 0, a row without a real place is uniform."""
-    dtype = scores.dtype
+    dtype, scores = scores.dtype, ops.cast(scores, "float32")
     if mask is not None:
-        scores = ops.where(mask, scores, MASKED)
-    return ops.cast(ops.softmax(ops.cast(scores, "float32"), axis=-1), dtype)
+        scores = ops.where(mask, scores, masks.lowest(scores.dtype))
+    return ops.cast(ops.softmax(scores, axis=-1), dtype)
 
 
 @saveable
@@ -61,7 +58,8 @@ class Attention(Masked):
 
     def build(self, query_shape, memory_shape):
         self.query_projection.build(query_shape)
-        self.key_projection.build(memory_shape)
+        if not self.key_projection.built:  # `keys` may have come first
+            self.key_projection.build(memory_shape)
         if self.score == "mlp":
             self.kernel = self.add_weight(name="kernel", shape=(self.units,), initializer="uniform")
 
@@ -110,7 +108,8 @@ class MultiHeadAttention(Masked):
 
     def build(self, input_shape):
         for layer in (self.query_projection, self.memory_projection, self.output_projection):
-            layer.build((None, None, self.units))
+            if not layer.built:  # `keys_values` may have come first
+                layer.build((None, None, self.units))
 
     def keys_values(self, memory):
         """memory [B, S, D] -> keys, values, each [B, H, S, D/H]."""

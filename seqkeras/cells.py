@@ -21,6 +21,7 @@ import contextvars
 import keras
 from keras import ops
 
+from seqkeras import arguments
 from seqkeras.saving import saveable
 
 ACTIVATIONS = ("linear", "hard_tanh", "sigmoid", "tanh", "relu", "leaky_relu", "softplus", "selu")
@@ -66,8 +67,7 @@ class Cell(keras.layers.Layer):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(units, int) or units < 1:
-            raise ValueError(f"Expected units to be a positive integer. Received: units={units!r}")
+        arguments.positive(units=units)
         self.units = units
 
     def build(self, input_shape):
@@ -259,7 +259,15 @@ class ResetBeforeGRU(Cell):
 
 def names():
     """The names `cell=` accepts, lower-case, and their classes: every subclass of `Cell`, yours included."""
-    return {cls.__name__.lower(): cls for cls in _subclasses(Cell)}
+    known = {}
+    for cls in _subclasses(Cell):
+        name = cls.__name__.lower()
+        if name in known and known[name].__module__ != cls.__module__:
+            raise ValueError(
+                f"Expected one cell of a name. Received: {name} in {known[name].__module__} and in {cls.__module__}"
+            )
+        known[name] = cls  # of one module the newest, as when a notebook's cell is run again
+    return known
 
 
 def make(name, units):

@@ -8,7 +8,7 @@ columns of `projected`. Outside training nothing is drawn and no column added.
 import keras
 from keras import ops
 
-from seqkeras import cells
+from seqkeras import arguments, cells
 from seqkeras.cells import Cell, product
 from seqkeras.cells_lstm import LSTM
 from seqkeras.saving import saveable
@@ -16,9 +16,7 @@ from seqkeras.saving import saveable
 
 def normalize(x, gain):
     """LN(x; gain) = gain * (x - mean) / sqrt(variance + 1e-5), over the last axis."""
-    centred = x - ops.mean(x, axis=-1, keepdims=True)
-    variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-    return gain * centred * ops.rsqrt(variance + 1e-5)
+    return ops.layer_normalization(x, gain, epsilon=1e-5)
 
 
 @saveable
@@ -146,8 +144,7 @@ class VariationalDropout(Noise):
 
     def __init__(self, cell, input_rate=0.0, recurrent_rate=0.0, **kwargs):
         super().__init__(cell, cell.units, **kwargs)
-        _check_rate("input_rate", input_rate)
-        _check_rate("recurrent_rate", recurrent_rate)
+        arguments.share(input_rate=input_rate, recurrent_rate=recurrent_rate)
 
     def project(self, inputs, training=False):
         return super().project(self.drop(inputs, self.input_rate) if training else inputs, training)
@@ -185,7 +182,7 @@ class Zoneout(Noise):
         if len(self.rates) != cell.num_states:
             raise ValueError(f"Expected one rate, or one for each of {cell.num_states} vectors. Received: {rates=}")
         for rate in self.rates:
-            _check_rate("rates", rate)
+            arguments.share(rates=rate)
 
     def draw(self, projected):
         shape = (*ops.shape(projected)[:-1], self.columns)
@@ -205,8 +202,3 @@ def noisy(cell, recurrent_dropout=0.0, zoneout=0.0):
     if recurrent_dropout:
         cell = VariationalDropout(cell, recurrent_rate=recurrent_dropout)
     return Zoneout(cell, zoneout) if zoneout else cell
-
-
-def _check_rate(name, rate):
-    if not 0 <= rate < 1:
-        raise ValueError(f"Expected {name} to be from 0 to below 1. Received: {name}={rate!r}")

@@ -35,6 +35,7 @@ class RecurrentStack(Masked):
         embedding_units=None,
         recurrent_dropout=0.0,
         zoneout=0.0,
+        residual=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -66,16 +67,26 @@ class RecurrentStack(Masked):
 
     def run(self, x, state, training):
         """All steps: x [B, T, D] -> [B, T, units]."""
-        for recurrence, layer_state in zip(self.recurrences, self.by_layer(state), strict=True):
-            x, _ = recurrence(self.drop(x, training=training), initial_state=layer_state, training=training)
-        return self.drop(x, training=training)
+        return self.drop(self.follow_layers(x, state, training)[0], training=training)
+
+    def follow_layers(self, x, state, training):
+        """All steps from `state`: x [B, T, D] -> ([B, T, units], state)."""
+
+        def layer(recurrence, x, state):
+            return recurrence(self.drop(x, training=training), initial_state=state, training=training)
+
+        return self.climb(layer, x, state)
 
     def run_step(self, x, state):
         """One step: x [B, D] -> ([B, units], state)."""
+        return self.climb(lambda recurrence, x, state: recurrence.cell(x, state), x, state)
+
+    def climb(self, layer, x, state):
+        """From layer to layer: `layer(recurrence, x, its state) -> (y, its state)`."""
         new = ()
-        for recurrence, layer_state in zip(self.recurrences, self.by_layer(state), strict=True):
-            x, layer_state = recurrence.cell(x, layer_state)
-            new += layer_state
+        for depth, (recurrence, own) in enumerate(zip(self.recurrences, self.by_layer(state), strict=True)):
+            y, own = layer(recurrence, x, own)
+            x, new = x + y if self.residual and depth else y, (*new, *own)
         return x, new
 
     def by_layer(self, state):
@@ -93,6 +104,7 @@ class RecurrentDecoder(RecurrentStack):
             input, the state starts at zero) or "both". Goodfellow, Bengio & Courville 2016, section 10.2.4.
         embedding_units: width of the token embedding, `units` if None.
         recurrent_dropout, zoneout: rates of the noise in the recurrence, see `cells_regularized`.
+        residual: from the second layer on, a layer's input is added to its output (Wu et al. 2016, section 3.1).
     """
 
     def __init__(
@@ -106,10 +118,11 @@ class RecurrentDecoder(RecurrentStack):
         embedding_units=None,
         recurrent_dropout=0.0,
         zoneout=0.0,
+        residual=False,
         **kwargs,
     ):
-        noise = recurrent_dropout, zoneout
-        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *noise, **kwargs)
+        rest = recurrent_dropout, zoneout, residual
+        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *rest, **kwargs)
         arguments.choice("state", "input", "both", context=context)
 
     def build(self, ids_shape, memory_shape):
@@ -155,6 +168,7 @@ class AttentionDecoder(RecurrentStack):
         score: "mlp", "dot" or "scaled_dot".
         embedding_units: width of the token embedding, `units` if None.
         recurrent_dropout, zoneout: rates of the noise in the recurrence, see `cells_regularized`.
+        residual: from the second layer on, a layer's input is added to its output (Wu et al. 2016, section 3.1).
     """
 
     def __init__(
@@ -168,10 +182,11 @@ class AttentionDecoder(RecurrentStack):
         embedding_units=None,
         recurrent_dropout=0.0,
         zoneout=0.0,
+        residual=False,
         **kwargs,
     ):
-        noise = recurrent_dropout, zoneout
-        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *noise, **kwargs)
+        rest = recurrent_dropout, zoneout, residual
+        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *rest, **kwargs)
         self.attention = Attention(units, score, name="attention")
         self.combine = keras.layers.Dense(units, activation="tanh", name="combine")
 

@@ -74,15 +74,18 @@ class RecurrentEncoder(Masked):
             width = self.units * len(layer)
 
     def call(self, inputs, mask=None, training=False):
-        x = inputs
+        x, summary = inputs, None
         for depth, layer in enumerate(self.recurrences):
             dropped = self.drop(x, training=training)
             outputs, states = zip(
                 *(recurrence(dropped, mask=mask, training=training) for recurrence in layer), strict=True
             )
-            y = ops.concatenate(outputs, axis=-1)
-            x = x + y if self.residual and depth and x.shape[-1] == y.shape[-1] else y
-        return x, ops.concatenate([state[0] for state in states], axis=-1)
+            y, end = (ops.concatenate(one, axis=-1) for one in (outputs, [state[0] for state in states]))
+            if self.residual and depth and x.shape[-1] == y.shape[-1]:
+                x, summary = x + y, summary + end
+            else:
+                x, summary = y, end
+        return x, summary
 
 
 @saveable
@@ -251,5 +254,6 @@ def mean(memory, mask):
 
 def maximum(memory, mask):
     """Maximum over real positions: memory [B, S, W], mask [B, S] -> [B, W]; zeros for a row without any."""
-    highest = ops.max(ops.where(mask[..., None], memory, -3e4), axis=1, initial=-3e4)
+    lowest = masks.lowest(memory.dtype)
+    highest = ops.max(ops.where(mask[..., None], memory, lowest), axis=1, initial=lowest)
     return ops.where(masks.last(mask)[:, None] > 0, highest, 0)

@@ -32,7 +32,7 @@ class Feedback(keras.layers.Layer):
         y, *rest = state
         x, new = y, ()
         for cell in self.stack:
-            x, layer_state = cell.step(cell.project(x), tuple(rest[: cell.num_states]))
+            x, layer_state = cell(x, tuple(rest[: cell.num_states]))  # as a layer, in its own precision
             rest, new = rest[cell.num_states :], new + tuple(layer_state)
         y = y + self.change(x) + projected
         return y, (y, *new)

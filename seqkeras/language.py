@@ -11,8 +11,6 @@ from seqkeras.signatures import spec, stepwise
 from seqkeras.tokens import PAD, START
 from seqkeras.transformer import CausalBlock, Positions
 
-NEVER = -3e4  # a logit whose probability is 0, finite in float16
-
 
 @saveable
 class RecurrentPredictor(RecurrentStack):
@@ -31,10 +29,11 @@ class RecurrentPredictor(RecurrentStack):
         embedding_units=None,
         recurrent_dropout=0.0,
         zoneout=0.0,
+        residual=False,
         **kwargs,
     ):
-        noise = recurrent_dropout, zoneout
-        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *noise, **kwargs)
+        rest = recurrent_dropout, zoneout, residual
+        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *rest, **kwargs)
 
     def build(self, ids_shape):
         self.build_stack(0, 0, self.units)
@@ -44,12 +43,8 @@ class RecurrentPredictor(RecurrentStack):
 
     def follow(self, ids, state, training=False):
         """All steps from `state`: ids [B, T] -> (logits [B, T, V], state)."""
-        x, new = self.embedding(ids), ()
-        for recurrence, layer_state in zip(self.recurrences, self.by_layer(state), strict=True):
-            dropped = self.drop(x, training=training)
-            x, layer_state = recurrence(dropped, initial_state=layer_state, training=training)
-            new += tuple(layer_state)
-        return self.logits(self.drop(x, training=training)), new
+        x, state = self.follow_layers(self.embedding(ids), state, training)
+        return self.logits(self.drop(x, training=training)), state
 
     def start(self, batch):
         return sum((recurrence.cell.initial_state(batch) for recurrence in self.recurrences), ())
@@ -140,6 +135,7 @@ class LanguageModel(keras.Model):
         max_length: longest sequence of a Transformer, which needs one.
         embedding_units: width of a recurrent model's token embedding, `units` if None.
         recurrent_dropout, zoneout: rates of the noise in the recurrence.
+        residual: of a recurrent model, from the second layer on, a layer's input is added to its output.
 
     Call arguments: ids [B, T], the first of them START. Returns: logits [B, T, V] of the next tokens.
     """
@@ -163,6 +159,7 @@ class LanguageModel(keras.Model):
         embedding_units=None,
         recurrent_dropout=0.0,
         zoneout=0.0,
+        residual=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -173,10 +170,8 @@ class LanguageModel(keras.Model):
             shape = num_heads, ff_units, dropout, max_length, norm, positions, tied_embeddings
             self.predictor = TransformerPredictor(vocab_size, units, num_layers, *shape, name="predictor")
         else:
-            noise = recurrent_dropout, zoneout
-            self.predictor = RecurrentPredictor(
-                vocab_size, units, num_layers, dropout, cell, embedding_units, *noise, name="predictor"
-            )
+            rest = embedding_units, recurrent_dropout, zoneout, residual
+            self.predictor = RecurrentPredictor(vocab_size, units, num_layers, dropout, cell, *rest, name="predictor")
         self.predictor.build((None, None))
         self.built = True
 
@@ -195,7 +190,7 @@ class LanguageModel(keras.Model):
         prompt, position, *state = state
         logits, state = self.predictor.step(ids, tuple(state), position)
         given = ops.take(prompt, ops.minimum(position, ops.shape(prompt)[1] - 1), axis=1)[:, None]  # [B, 1]
-        certain = ops.where(ops.arange(self.vocab_size, dtype="int32") == given, 0.0, NEVER)
+        certain = ops.where(ops.arange(self.vocab_size, dtype="int32") == given, 0.0, masks.lowest(logits.dtype))
         logits = ops.where(given == PAD, logits, ops.cast(certain, logits.dtype))
         return logits, (prompt, position + 1, *state)
 

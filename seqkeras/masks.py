@@ -34,6 +34,11 @@ def causal(length):
     return (steps[None] <= steps[:, None])[None]
 
 
+def lowest(dtype):
+    """A number far below any that is computed with, and finite in `dtype`."""
+    return -6e4 if keras.backend.standardize_dtype(dtype) == "float16" else -1e30
+
+
 def last(mask):
     """mask [B, T] -> int32 [B]: one past each row's last real position, 0 for a row without any."""
     steps = ops.arange(1, ops.shape(mask)[1] + 1, dtype="int32")

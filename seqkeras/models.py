@@ -111,6 +111,7 @@ class SequenceGenerator(keras.Model):
         context: the label's embedding initialises the "state", is an "input" at each step, or "both".
         embedding_units: width of the token embedding, `units` if None.
         recurrent_dropout, zoneout: rates of the noise in the recurrence.
+        residual: from the second layer on, a layer's input is added to its output.
 
     Call arguments: `{"label": [B], "target": [B, T]}`. Returns: logits [B, T, V].
     """
@@ -129,16 +130,15 @@ class SequenceGenerator(keras.Model):
         embedding_units=None,
         recurrent_dropout=0.0,
         zoneout=0.0,
+        residual=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         arguments.positive(vocab_size=vocab_size, num_classes=num_classes, units=units)
         self.label_embedding = keras.layers.Embedding(num_classes, units, name="label")
         self.label_embedding.build((None,))
-        noise = recurrent_dropout, zoneout
-        self.decoder = RecurrentDecoder(
-            vocab_size, units, num_layers, dropout, cell, context, embedding_units, *noise, name="decoder"
-        )
+        rest = embedding_units, recurrent_dropout, zoneout, residual
+        self.decoder = RecurrentDecoder(vocab_size, units, num_layers, dropout, cell, context, *rest, name="decoder")
         self.decoder.build((None, None), (None, units))
         self.built = True
 
@@ -198,8 +198,8 @@ class Seq2Seq(EncoderDecoder):
 
     Args:
         vocab_size, target_vocab_size: number of source and target ids; the same if the second is None.
-        units, num_layers, dropout, cell: of encoder and decoder.
-        bidirectional, residual: of the encoder.
+        units, num_layers, dropout, cell, residual: of encoder and decoder.
+        bidirectional: of the encoder.
         context: how the vector enters the decoder: "state", "input" or "both".
         embedding_units: width of both token embeddings, `units` if None.
         recurrent_dropout, zoneout: rates of the noise in the recurrences.
@@ -237,6 +237,7 @@ class Seq2Seq(EncoderDecoder):
             context,
             embedding_units,
             *noise,
+            residual,
             name="decoder",
         )
         self.build_parts(width, (None, self.encoder.width))
@@ -255,8 +256,8 @@ class AttentionSeq2Seq(EncoderDecoder):
 
     Args:
         vocab_size, target_vocab_size: number of source and target ids; the same if the second is None.
-        units, num_layers, dropout, cell: of encoder and decoder.
-        bidirectional, residual: of the encoder.
+        units, num_layers, dropout, cell, residual: of encoder and decoder.
+        bidirectional: of the encoder.
         score: "mlp", "dot" or "scaled_dot".
         embedding_units: width of both token embeddings, `units` if None.
         recurrent_dropout, zoneout: rates of the noise in the recurrences.
@@ -294,6 +295,7 @@ class AttentionSeq2Seq(EncoderDecoder):
             score,
             embedding_units,
             *noise,
+            residual,
             name="decoder",
         )
         self.build_parts(width, (None, None, self.encoder.width))

@@ -13,11 +13,12 @@ Returns: (outputs [T, B, H] in the order of the input, final state). A masked st
 
 import contextlib
 import contextvars
+import functools
 
 import keras
 from keras import ops
 
-from seqkeras import cells, masks
+from seqkeras import cells, cells_discovered, cells_regularized, masks  # noqa: F401 - wherever a cell runs, all are known
 from seqkeras.masks import Masked
 from seqkeras.saving import saveable
 
@@ -68,7 +69,7 @@ def kernel(cell, projected, mask, state, reverse=False):
     takes its vector-Jacobian product on the spot, and multiplies by U transposed: what is sequential. The gradient
     of U, sum_t h_t^T dz_t, is one matrix product over all time steps afterwards.
     """
-    variables = cell.trainable_variables
+    variables = cell.weights  # frozen ones too: the step reads them
     step, mask = _masked(cell.step), _mask(projected, mask)
     T, n = tf.shape(projected)[0], len(state)
     order = (lambda t: T - 1 - t) if reverse else (lambda t: t)
@@ -173,15 +174,15 @@ def taught(cell, projected, mask, state, teacher, reverse=False):
     Reference: Goodfellow, Bengio & Courville 2016, section 10.2.1.
     """
     (first,) = state
-    mask = _mask(projected, mask)[..., None]
-    true = ops.where(mask, teacher, first)
-    before = ops.concatenate([true[1:], first[None]] if reverse else [first[None], true[:-1]], axis=0)
-    output, _ = cell.step(projected, (before,))
-    ends = ops.zeros_like(masks.last(ops.transpose(mask[..., 0])))
-    if not reverse:
-        ends = ops.maximum(masks.last(ops.transpose(mask[..., 0])) - 1, 0)
-    final = ops.take_along_axis(true, ends[None, :, None], axis=0)[0]
-    return ops.where(mask, output, 0), (final,)
+    turned = functools.partial(ops.flip, axis=0) if reverse else lambda x: x
+    known = ops.concatenate([first[None], turned(teacher)], axis=0)
+    if mask is not None:  # what is known behind a masked step is what was known before it
+        T = ops.shape(mask)[0]
+        steps = ops.where(turned(mask), ops.arange(1, T + 1, dtype="int32")[:, None], 0)
+        last = ops.max(ops.where(masks.causal(T)[0][..., None], steps[None], 0), axis=1)
+        known = ops.concatenate([first[None], ops.take_along_axis(known, last[..., None], axis=0)], axis=0)
+    output, _ = cell.step(projected, (turned(known[:-1]),))
+    return output if mask is None else ops.where(mask[..., None], output, 0), (known[-1],)
 
 
 def _kept_product(h, tap, z, u):

@@ -6,6 +6,7 @@ A search over fixed shapes is itself a model: called, compiled, batched, saved a
 import keras
 from keras import ops
 
+from seqkeras import arguments
 from seqkeras.saving import saveable
 from seqkeras.tokens import END, PAD, START
 
@@ -19,17 +20,22 @@ class Search(keras.Model):
 
     def __init__(self, model, max_length, **kwargs):
         super().__init__(**kwargs)
+        arguments.positive(max_length=max_length)
+        if not (hasattr(model, "start") and hasattr(model, "step")):
+            raise ValueError(f"Expected a model that writes: with start and step. Received: model={model}")
         limit = getattr(model, "max_length", None)
-        if max_length < 1 or (limit is not None and max_length > limit):
-            raise ValueError(
-                f"Expected max_length between 1 and the model's {limit or 'any'}. Received: max_length={max_length}"
-            )
+        if limit is not None and max_length > limit:
+            raise ValueError(f"Expected max_length of at most the model's {limit}. Received: max_length={max_length}")
         self.built = True
 
     def call(self, inputs):
         T = self.max_length
         if "prompt" in inputs and (inputs["prompt"].shape[1] or 0) > T:
             raise ValueError(f"Expected a prompt of at most max_length={T}. Received: {inputs['prompt'].shape[1]} ids")
+        for name, expected in self.extra_inputs(None).items():
+            if name not in inputs or tuple(inputs[name].shape[1:]) != tuple(expected.shape[1:]):
+                got = inputs[name].shape if name in inputs else f"inputs {', '.join(inputs)}"
+                raise ValueError(f"Expected {name} {list(expected.shape)} among the inputs. Received: {got}")
         state = self.model.start(inputs)
         batch = ops.shape(next(iter(inputs.values())))[0]
 

@@ -57,6 +57,10 @@ class Positions(keras.layers.Layer):
             )
         x = self.embedding(ids) * self.units**0.5
         steps = position + ops.arange(ops.shape(ids)[1], dtype="int32")
+        if T is None:  # known at run time only: beyond the last position nothing is right, and the loss shall show it
+            inside = (steps < self.max_length)[:, None]
+            steps = ops.minimum(steps, self.max_length - 1)
+            x = ops.where(inside, x, float("nan"))
         return x + ops.cast(ops.take(self.table, steps, axis=0), x.dtype)
 
     def logits(self, x):

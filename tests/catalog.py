@@ -34,6 +34,9 @@ class Entry:
         made = {name: function() for name, function in self.made.items()}
         return self.cls(**{**self.arguments, **made, **changed})
 
+    def loss(self):
+        return "mse" if self.labels.dtype.kind == "f" else seqkeras.CrossEntropy()
+
     def still(self, **changed):
         """Made without anything random in training."""
         noise = {"dropout", "recurrent_dropout", "zoneout"} & set(self.arguments)
@@ -94,6 +97,7 @@ MODELS = [
             "embedding_units": 7,
             "recurrent_dropout": 0.25,
             "zoneout": 0.125,
+            "residual": True,
         },
         {"label": LABEL, "target": TARGET},
         NEXT,
@@ -200,6 +204,7 @@ MODELS = [
             "embedding_units": 7,
             "recurrent_dropout": 0.25,
             "zoneout": 0.125,
+            "residual": True,
         },
         TARGET,
         NEXT,
@@ -223,13 +228,28 @@ MODELS = [
     ),
 ]
 
-# The classifier's other way in.
-REAL_VALUED = Entry(
-    seqkeras.SequenceClassifier,
-    {"vocab_size": None, "num_classes": C, "units": 8, "input_units": D},
-    {"values": floats(B, S, D), "length": MASK.sum(axis=1).astype("int32")},
-    LABEL,
-)
+# What else the models can be made of; training is the same for all.
+SMALL = {"vocab_size": V, "num_classes": C, "units": 8}
+VARIANTS = [
+    Entry(
+        seqkeras.SequenceClassifier,
+        {"vocab_size": None, "num_classes": C, "units": 8, "input_units": D},
+        {"values": floats(B, S, D), "length": MASK.sum(axis=1).astype("int32")},
+        LABEL,
+    ),
+    Entry(seqkeras.SequenceClassifier, {**SMALL, "num_layers": 2, "residual": True, "pooling": "last"}, SOURCE, LABEL),
+    Entry(seqkeras.SequenceClassifier, {**SMALL, "encoder": "transformer", "num_heads": 2}, SOURCE, LABEL),
+    Entry(seqkeras.SequenceTagger, {**SMALL, "cell": "lstm"}, SOURCE, SOURCE % C, (SOURCE != 0).astype("float32")),
+    Entry(
+        seqkeras.LanguageModel, {"vocab_size": V, "units": 8, "num_layers": 2, "residual": True}, TARGET, NEXT, WEIGHT
+    ),
+    Entry(
+        seqkeras.Forecaster,
+        {"input_units": D, "window": S, "horizon": 2, "units": 8, "strategy": "recursive"},
+        floats(B, S, D),
+        floats(B, 2, D),
+    ),
+]
 
 SEARCHES = [
     Entry(seqkeras.Greedy, {"max_length": 7}, {"source": SOURCE}, made={"model": MODELS[3].make}),
@@ -325,6 +345,7 @@ LAYERS = [
             "embedding_units": 4,
             "recurrent_dropout": 0.25,
             "zoneout": 0.125,
+            "residual": True,
         },
         {"ids": TARGET},
     ),
@@ -361,6 +382,7 @@ LAYERS = [
             "embedding_units": 4,
             "recurrent_dropout": 0.25,
             "zoneout": 0.125,
+            "residual": True,
         },
         {"ids": TARGET, "memory": floats(B, D)},
     ),
@@ -376,6 +398,7 @@ LAYERS = [
             "embedding_units": 4,
             "recurrent_dropout": 0.25,
             "zoneout": 0.125,
+            "residual": True,
         },
         {"ids": TARGET, "memory": floats(B, S, D), "mask": MASK},
     ),

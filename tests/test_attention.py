@@ -95,3 +95,16 @@ def test_dropout_acts_in_training_only(seed):
     still = [layer(query, keys, values, training=False) for _ in range(2)]
     np.testing.assert_array_equal(*still)
     assert np.abs(layer(query, keys, values, training=True) - still[0]).max() > 1e-3
+
+
+def test_keys_may_be_computed_before_the_first_call(seed):
+    query, memory = draw(B, T, D), draw(B, S, D)
+    layer = Attention(D)
+    assert layer(query, layer.keys(memory), memory)[0].shape == (B, T, D)
+    heads = MultiHeadAttention(D, 2)
+    assert heads(query, *heads.keys_values(memory)).shape == (B, T, D)
+
+
+def test_a_score_below_every_other_still_counts_more_than_a_masked_one():
+    weights = attention.weights(keras.ops.convert_to_tensor([[-5e4, 7.0]]), np.array([[True, False]]))
+    np.testing.assert_array_equal(weights, [[1.0, 0.0]])

@@ -1,5 +1,6 @@
 """Every cell against its equation, written once more here in NumPy, and its gradients against differences of that."""
 
+import gc
 import json
 
 import keras
@@ -601,9 +602,32 @@ def test_noise_comes_back_from_its_config_and_trains_compiled():
 
 def test_rates_that_cannot_be_are_refused():
     cell = cells.make("lstm", H)
-    with pytest.raises(ValueError, match="Expected recurrent_rate to be from 0 to below 1. Received: recurrent_rate=1"):
+    with pytest.raises(
+        ValueError, match="Expected recurrent_rate to be a number in .0, 1.. Received: recurrent_rate=1"
+    ):
         VariationalDropout(cell, 0.0, 1)
-    with pytest.raises(ValueError, match="Expected rates to be from 0 to below 1. Received: rates=-0.1"):
+    with pytest.raises(ValueError, match="Expected rates to be a number in .0, 1.. Received: rates=-0.1"):
         Zoneout(cell, -0.1)
     with pytest.raises(ValueError, match="Expected one rate, or one for each of 2 vectors. Received: rates="):
         Zoneout(cell, (0.1, 0.1, 0.1))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("cell", ["layernormlstm", "layernormgru"])
+def test_layer_normalisation_holds_large_values_in_half_precision(cell, dtype, seed):
+    exact, half = (cells.names()[cell](H, dtype=policy) for policy in ("float32", f"mixed_{dtype}"))
+    x = 1000 * np.random.normal(size=(B, D)).astype("float32")
+    for one in (exact, half):
+        one.build((None, D))
+    half.set_weights(exact.get_weights())
+    expected = exact(x, exact.initial_state(B))[0]
+    np.testing.assert_allclose(np.asarray(half(x, half.initial_state(B))[0], "float32"), expected, atol=0.03)
+
+
+def test_two_cells_of_one_name_are_refused():
+    twin = type("GRU", (cells.Cell,), {"__module__": "somewhere_else"})
+    with pytest.raises(ValueError, match="Expected one cell of a name. Received: gru in"):
+        cells.make("gru", 3)
+    del twin
+    gc.collect()
+    assert cells.make("gru", np.int64(3)).units == 3

@@ -13,7 +13,7 @@ import pytest
 import seqkeras
 from seqkeras import export
 from tests import catalog
-from tests.catalog import CELLS, EVERYTHING, LAYERS, MODELS, REAL_VALUED, SEARCHES, WRAPPED_CELLS
+from tests.catalog import CELLS, EVERYTHING, LAYERS, MODELS, SEARCHES, VARIANTS, WRAPPED_CELLS
 
 PARTS = [*CELLS, *WRAPPED_CELLS, *LAYERS]
 IN_JAX = [*MODELS[:5], SEARCHES[0]]  # a model a family
@@ -60,12 +60,12 @@ def test_config_makes_the_same_object_and_is_plain_json(entry):
 
 def fit_once(model, entry, **options):
     """One step of plain gradient descent on the whole example batch, not shuffled: the loss before it."""
-    model.compile(keras.optimizers.SGD(0.5), seqkeras.CrossEntropy(), **options)
+    model.compile(keras.optimizers.SGD(0.5), entry.loss(), **options)
     batch = {"batch_size": catalog.B, "shuffle": False, "verbose": 0}
     return model.fit(entry.inputs, entry.labels, sample_weight=entry.weight, **batch).history["loss"][0]
 
 
-@each([*MODELS, REAL_VALUED])
+@each([*MODELS, *VARIANTS])
 def test_eager_compiled_and_xla_training_agree(entry, seed):
     model = entry.still()
     start = [w + np.random.normal(scale=0.1, size=w.shape) for w in model.get_weights()]  # none at zero
@@ -83,7 +83,7 @@ def test_eager_compiled_and_xla_training_agree(entry, seed):
             np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-@each([*MODELS, REAL_VALUED])
+@each([*MODELS, *VARIANTS])
 def test_mixed_precision_trains_close_to_float32(entry, seed):
     exact = entry.still()
     start = exact.get_weights()
@@ -233,7 +233,7 @@ def test_a_file_says_and_learns_the_same_in_jax_without_tensorflow(entry, saved,
 
 
 @pytest.mark.slow
-@each([*MODELS, REAL_VALUED])
+@each([*MODELS, *VARIANTS])
 def test_its_file_for_a_phone_is_clean_and_says_the_same(entry, seed, tmp_path):
     """Built-in operators only, and the answers of Keras, SavedModel, interpreter and CompiledModel alike."""
     model = entry.make()

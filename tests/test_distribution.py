@@ -16,9 +16,9 @@ import tensorflow as tf
 
 import seqkeras
 from seqkeras import distribution
-from tests.catalog import MODELS, REAL_VALUED
+from tests.catalog import MODELS, VARIANTS
 
-ENTRIES = {**{entry.name: entry for entry in MODELS}, "RealValued": REAL_VALUED}
+ENTRIES = {entry.name: entry for entry in MODELS} | {f"{entry.name} {i}": entry for i, entry in enumerate(VARIANTS)}
 
 
 def train(entry, strategy, start=None):

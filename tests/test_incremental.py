@@ -24,12 +24,26 @@ def test_a_step_is_the_gradient_of_loss_and_penalty_at_one_example(seed):
     random = np.random.default_rng(seed)
     w = random.uniform(-0.2, 0.2, (3, 1))
     assert np.abs(w).max() < 0.2
+    risks = []
     for _ in range(2):
+        losses = []
         for i in random.permutation(4):
             p = 1 / (1 + np.exp(-x[i] @ w))
+            losses.append(-np.log(np.where(y[i], p, 1 - p)))
             w = w - 0.3 * (x[i].T @ (p - y[i]) + 0.8 / 4 * w)
+        risks.append(np.mean(losses) + 0.8 / 4 * np.sum(w**2) / 2)
     np.testing.assert_allclose(model.get_weights()[0], w, atol=1e-5)
-    assert len(made.risks) == 2 and not made.converged
+    np.testing.assert_allclose(made.risks, risks, rtol=1e-4)
+    assert not made.converged
+
+
+def test_it_stops_when_the_risk_stands_still(seed):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+    x, y = np.eye(2, dtype="float32"), np.array([[0.5], [-1.0]], "float32")
+    examples = [(x[i : i + 1], y[i : i + 1]) for i in range(2)]
+    made = seqkeras.incremental_gradient_descent(model, examples, loss="mse", tolerance=1e-3, seed=seed)
+    changes = np.abs(np.diff(made.risks))
+    assert made.converged and changes[-1] < 1e-3 and np.all(changes[:-1] >= 1e-3)
 
 
 def test_it_learns_from_a_sentence_to_its_class(seed):

@@ -49,7 +49,9 @@ class Perfect(keras.callbacks.Callback):
 
 
 def learn(model, inputs, labels, weight, right, epochs, rate=0.01, batch_size=64, every=1):
-    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), seqkeras.CrossEntropy(), jit_compile=False)
+    steps = epochs * -(-len(labels) // batch_size)
+    falling = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.05)
+    model.compile(keras.optimizers.Adam(falling, clipnorm=1.0), seqkeras.CrossEntropy(), jit_compile=False)
     options = {"batch_size": batch_size, "epochs": epochs, "verbose": 0, "callbacks": [Perfect(right, every)]}
     history = model.fit(inputs, labels, sample_weight=weight, **options)
     print(f"{len(history.epoch)} epochs")
@@ -114,8 +116,10 @@ TASKS = [
 
 @pytest.mark.parametrize("family, task, arguments", TASKS, ids=[f"{f}-{t.__name__.strip('_')}" for f, t, _ in TASKS])
 def test_copy_and_reverse_of_sequences_never_seen(family, task, arguments, seed):
-    source, held_out = sequences(3000, 6, 4), sequences(300, 6, 4)
+    held_out = sequences(200, 6, 4)
+    held_out = held_out[held_out[:, 2] != PAD]  # of the shorter ones there are few; they are all for training
+    source = np.array([row for row in sequences(4000, 6, 4) if row.tolist() not in held_out.tolist()])
     target, following, weight = teacher(task(source))
     model = getattr(seqkeras, family)(10, **arguments)
     right = says(Greedy(model, 5), {"source": held_out}, task(held_out))
-    learn(model, {"source": source, "target": target}, following, weight, right, epochs=30, rate=0.005)
+    learn(model, {"source": source, "target": target}, following, weight, right, epochs=40, rate=0.005)

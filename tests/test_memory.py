@@ -76,7 +76,10 @@ def test_layers_are_stacked_two_directions_side_by_side_with_residuals(seed):
     (above, state), (above_back, state_back) = c(middle, mask=MASK), d(middle, mask=MASK)
     assert (a.reverse, b.reverse, c.reverse, d.reverse) == (False, True, False, True)
     np.testing.assert_allclose(memory, middle + np.concatenate([above, above_back], -1), atol=1e-6)
-    np.testing.assert_allclose(summary, np.concatenate([state[0], state_back[0]], -1), atol=1e-6)
+    ends = np.concatenate([memory[:, -1, :4], memory[:, 0, 4:]], -1)  # where each direction ends: residuals in both
+    np.testing.assert_allclose(summary[0], ends[0], atol=1e-6)
+    np.testing.assert_allclose(summary[:, :4] - state[0], a(x, mask=MASK)[1][0], atol=1e-6)
+    np.testing.assert_allclose(summary[:, 4:] - state_back[0], b(x, mask=MASK)[1][0], atol=1e-6)
 
 
 def test_the_summary_of_a_transformer_is_the_mean_over_real_positions(seed):

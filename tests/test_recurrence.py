@@ -151,7 +151,7 @@ def test_the_loop_is_chosen_for_a_while_only():
     assert recurrence._loop.get() is before
 
 
-@pytest.mark.parametrize("mask", ["none", "padding"])
+@pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("cell", ["jordan", "simplernn", "gru"])
 def test_taught_its_own_outputs_a_network_says_what_it_says_in_the_loop(cell, reverse, mask, seed):
@@ -194,3 +194,18 @@ def test_a_network_trained_with_a_teacher_through_fit_runs_alone(seed):
 def test_a_teacher_needs_a_cell_whose_state_is_its_output():
     with pytest.raises(ValueError, match="Expected a cell whose state is its output.*2 states"):
         make("lstm")(np.zeros((B, T, D), "float32"), teacher=np.zeros((B, T, H), "float32"))
+
+
+def test_a_frozen_layer_runs_and_stays_while_the_others_learn(seed):
+    frozen, learning = make("gru"), Recurrence(cells.make("lstm", H))
+    frozen.trainable = False
+    values = keras.Input((None, D))
+    model = keras.Model(values, learning(frozen(values)[0])[0])
+    model.compile("sgd", "mse")
+    before = frozen.get_weights(), learning.get_weights()
+    x = np.random.normal(size=(B, T, D)).astype("float32")
+    model(x)
+    model.fit(x, np.random.normal(size=(B, T, H)), verbose=0)
+    for a, b in zip(frozen.get_weights(), before[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert all(np.any(a != b) for a, b in zip(learning.get_weights(), before[1], strict=True))

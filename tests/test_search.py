@@ -89,7 +89,7 @@ def test_greedy_is_the_likeliest_token_after_its_own_output(kind, seed):
 
 def test_a_model_of_fewer_positions_is_not_searched_for_more():
     model = seqkeras.TransformerSeq2Seq(V, units=8, num_heads=2, max_length=5)
-    with pytest.raises(ValueError, match="Expected max_length between 1 and the model's 5. Received: max_length=6"):
+    with pytest.raises(ValueError, match="Expected max_length of at most the model's 5. Received: max_length=6"):
         Greedy(model, 6)
     with pytest.raises(ValueError, match="Received: max_length=0"):
         Greedy(seqkeras.Seq2Seq(V, units=4), 0)
@@ -122,3 +122,16 @@ def test_cold_sampling_is_greedy(seed):
 def test_a_temperature_that_is_none_is_refused(temperature):
     with pytest.raises(ValueError, match="Expected temperature above 0. Received: temperature="):
         Sample(seqkeras.Seq2Seq(V, units=4), 3, temperature)
+
+
+def test_what_cannot_be_searched_is_refused():
+    model = seqkeras.SequenceGenerator(V, 3, units=4)
+    with pytest.raises(ValueError, match="Expected a model that writes"):
+        Greedy(seqkeras.SequenceClassifier(V, 3, units=4), 5)
+    with pytest.raises(ValueError, match="Received: max_length=7.5"):
+        Greedy(model, 7.5)
+    label = np.zeros(2, "int32")
+    with pytest.raises(ValueError, match="Expected uniform.*Received: inputs label"):
+        Sample(model, 5)({"label": label})
+    with pytest.raises(ValueError, match="Expected uniform.*Received: .2, 3."):
+        Sample(model, 5)({"label": label, "uniform": np.zeros((2, 3), "float32")})

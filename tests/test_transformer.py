@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from seqkeras.transformer import DecoderBlock, EncoderBlock, Positions, sinusoid
 
@@ -95,3 +96,18 @@ def test_tied_logits_are_the_transposed_embedding(seed):
     layer.build((None, None))
     x = draw(B, T, D)
     np.testing.assert_allclose(layer.logits(x), x @ np.array(layer.embedding.embeddings).T, atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", ["sinusoid", "learned"])
+@pytest.mark.parametrize("jit", [False, True])
+def test_positions_that_do_not_exist_are_seen_though_the_length_is_known_only_at_run_time(jit, positions, seed):
+    layer = Positions(9, 4, max_length=5, positions=positions)
+    layer.build((None, None))
+
+    @tf.function(jit_compile=jit, input_signature=[tf.TensorSpec((2, None), tf.int32)])
+    def embed(ids):
+        return layer(ids)
+
+    ids = np.ones((2, 7), "int32")
+    np.testing.assert_allclose(embed(ids[:, :5]), layer(ids[:, :5]), atol=1e-6)
+    assert np.all(np.isnan(embed(ids)[:, 5:]))

@@ -1,0 +1,105 @@
+"""What every measurement of quality does: train, choose on the validation split, write a row into the table."""
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import seqkeras
+from seqkeras.tokens import END, PAD
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("SEQKERAS_DATA", ROOT.parent / "shared" / "data"))
+RESULTS = ROOT / "benchmarks" / "results" / "quality.json"
+
+
+def train(model, data, epochs, rate, monitor, loss=None, warmup=0.05, hours=None, **measures):
+    """Fit with a cosine schedule, keep the weights of the best epoch on the validation split; seconds of training.
+
+    `loss` and `measures` (metrics=…) are those of `compile`; cross-entropy and what belongs to the model if None.
+    """
+    steps = epochs * data.steps["train"]
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, int(steps * (1 - warmup)), warmup_target=rate, warmup_steps=int(steps * warmup)
+    )
+    if not measures and loss is None:
+        tokens = [seqkeras.TokenAccuracy(), seqkeras.ExactMatch(), seqkeras.Perplexity()]
+        classes = isinstance(model, seqkeras.SequenceClassifier)
+        measures = {"metrics": ["accuracy"]} if classes else {"weighted_metrics": tokens}
+    model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss or seqkeras.CrossEntropy(), **measures)
+    with tempfile.TemporaryDirectory() as folder:
+        best = os.path.join(folder, "best.weights.h5")
+        mode = "min" if "loss" in monitor or "perplexity" in monitor else "max"
+        keep = keras.callbacks.ModelCheckpoint(
+            best, monitor=monitor, mode=mode, save_best_only=True, save_weights_only=True
+        )
+        limit = [Limit(hours)] if hours else []
+        begin = time.monotonic()
+        model.fit(data.train, validation_data=data.validation, epochs=epochs, callbacks=[keep, *limit], verbose=2)
+        seconds = time.monotonic() - begin
+        model.load_weights(best)
+    return seconds
+
+
+class Limit(keras.callbacks.Callback):
+    """Ends training at the end of the epoch after which another would not fit into the time allowed."""
+
+    def __init__(self, hours):
+        super().__init__()
+        self.seconds = hours * 3600
+
+    def on_train_begin(self, logs=None):
+        self.begin = self.epoch = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        now = time.monotonic()
+        longest, self.epoch = now - self.epoch, now
+        self.model.stop_training = now - self.begin + longest > self.seconds
+
+
+def outputs(search, inputs, tokenizer, batch_size=256):
+    """What the search says for each row of `inputs` (dict of arrays), as texts."""
+    ids = [
+        np.asarray(search({name: value[i : i + batch_size] for name, value in inputs.items()}))
+        for i in range(0, len(next(iter(inputs.values()))), batch_size)
+    ]
+    return [tokenizer.decode(list(row)) for row in np.concatenate(ids)]
+
+
+def sources(texts, tokenizer):
+    """Texts as source ids, END behind each, padded: {"source": [N, S]}."""
+    return {"source": pad([[*ids, END] for ids in tokenizer.encode(list(texts))])}
+
+
+def pad(rows):
+    """Lists of ids as one array [N, longest]."""
+    ids = np.full((len(rows), max(map(len, rows))), PAD, "int32")
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+    return ids
+
+
+def report(dataset, model, metric, value, published, seconds, **extra):
+    """Print the row and put it in the place of the one it replaces."""
+    row = {
+        "dataset": dataset,
+        "model": type(model).__name__,
+        "metric": metric,
+        "value": round(float(value), 4),
+        "published": published,
+        "seconds": round(seconds),
+        "parameters": model.count_params(),
+        "command": f"python benchmarks/quality.py {dataset.split(' ')[0]}",
+        **extra,
+    }
+    rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    rows = [r for r in rows if (r["dataset"], r["model"], r["metric"]) != (dataset, row["model"], metric)] + [row]
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    temporary = RESULTS.with_suffix(".part")
+    temporary.write_text(json.dumps(sorted(rows, key=lambda r: (r["dataset"], r["metric"])), indent=1) + "\n")
+    os.replace(temporary, RESULTS)
+    print(json.dumps(row, indent=1))

@@ -1,0 +1,161 @@
+"""Quality on texts: classes of questions, commands, pronunciation, names, translation."""
+
+from collections import Counter
+
+import numpy as np
+from measured import DATA, ROOT, outputs, pad, report, sources, train
+
+import seqkeras
+from seqkeras import export, metrics, pipelines
+from seqkeras.pipelines import readers
+
+
+def trec():
+    """Question classes: six, 5,452 training and 500 test questions; a tenth of training is validation."""
+    pattern = r"(?P<label>\w+) (?P<text>.*)"
+
+    def read(split):
+        return readers.pattern(DATA / f"sentences/TREC.{split}.all.gz", pattern, encoding="latin-1").select(
+            "text", "label"
+        )
+
+    data = pipelines.classification(
+        read("train"), 0.1, read("test"), tokenizer="words", batch_size=64, max_length=40, fixed_shapes=True
+    )
+    model = seqkeras.SequenceClassifier(
+        data.tokenizers["text"].vocab_size, len(data.labels), units=128, dropout=0.5, cell="gru", pooling="max"
+    )
+    seconds = train(model, data, epochs=15, rate=2e-3, monitor="val_accuracy")
+    report(
+        "trec",
+        model,
+        "accuracy %",
+        100 * model.evaluate(data.test, verbose=0, return_dict=True)["accuracy"],
+        88.2,
+        seconds,
+    )
+
+
+def scan():
+    """Commands to actions, the simple split; a twentieth of training is validation."""
+
+    def read(split):
+        return readers.pattern(DATA / f"scan/tasks_{split}_simple.txt.gz", r"IN: (?P<source>.*) OUT: (?P<target>.*)")
+
+    tokenizers = {
+        side: pipelines.Words.train(read("train").column(i), punctuation="keep")
+        for i, side in enumerate(("source", "target"))
+    }
+    data = pipelines.translation(
+        read("train"), 0.05, read("test"), tokenizer=tokenizers, batch_size=64, num_buckets=3, fixed_shapes=True
+    )
+    source, target = data.tokenizers["source"], data.tokenizers["target"]
+    model = seqkeras.AttentionSeq2Seq(source.vocab_size, target.vocab_size, units=128, dropout=0.1, cell="lstm")
+    seconds = train(model, data, epochs=12, rate=2e-3, monitor="val_loss")
+    said = outputs(seqkeras.Greedy(model, 64), sources(data.records["test"].column(0), source), target)
+    wrong = metrics.error_rate(said, data.records["test"].column(1))
+    report("scan", model, "exact match %", 100 * (1 - wrong), 99.8, seconds)
+
+
+def g2p():
+    """Hungarian spelling to sound."""
+
+    def read(split):
+        path = DATA / f"sigmorphon2021_g2p/hun_{split}.tsv{'.gz' if split == 'train' else ''}"
+        return readers.table(path, columns=(0, 1), header=False)
+
+    options = {"tokenizer": {"source": "characters", "target": "words"}, "batch_size": 64, "fixed_shapes": True}
+    data = pipelines.translation(read("train"), read("dev"), read("test"), **options)
+    source, target = data.tokenizers["source"], data.tokenizers["target"]
+    model = seqkeras.AttentionSeq2Seq(source.vocab_size, target.vocab_size, units=128, dropout=0.3, cell="lstm")
+    seconds = train(model, data, epochs=40, rate=2e-3, monitor="val_loss")
+    said = outputs(seqkeras.Greedy(model, 48), sources(data.records["test"].column(0), source), target)
+    report("g2p", model, "word error %", 100 * metrics.error_rate(said, data.records["test"].column(1)), 1.8, seconds)
+
+
+def names(samples=200, temperature=0.5, seed=0):
+    """Names of 18 nationalities: drawn by a model, recognised by a classifier that was trained separately."""
+    records = readers.file_per_class(DATA / "names_by_nationality", "*.txt")
+    pairs = sorted({tuple(row) for row in records.select("label", "text")})
+    options = {"tokenizer": "characters", "batch_size": 64, "fixed_shapes": True}
+
+    data = pipelines.classification([(text, label) for label, text in balanced(pairs)], 0.1, **options)
+    tokenizer = data.tokenizers["text"]
+    judge = seqkeras.SequenceClassifier(tokenizer.vocab_size, len(data.labels), units=128, dropout=0.3)
+    seconds = train(judge, data, epochs=8, rate=2e-3, monitor="val_accuracy")
+
+    data = pipelines.generation(balanced(pairs), 0.1, **options)
+    letters = data.tokenizers["target"]
+    model = seqkeras.SequenceGenerator(letters.vocab_size, len(data.labels), units=128, dropout=0.3)
+    seconds += train(model, data, epochs=10, rate=2e-3, monitor="val_loss")
+
+    label = np.repeat(np.arange(len(data.labels)), samples)
+    uniform = np.random.default_rng(seed).random((len(label), 24), "float32")
+    said = outputs(seqkeras.Sample(model, 24, temperature), {"label": label, "uniform": uniform}, letters)
+    kept = [(text, int(index)) for text, index in zip(said, label, strict=True) if text]
+    logits = judge.predict(pad(tokenizer.encode([text for text, _ in kept])), verbose=0)
+    right = sum(data.labels.names[i] == data.labels.names[j] for i, (_, j) in zip(logits.argmax(-1), kept, strict=True))
+    known = {text for _, text in pairs}
+    new = sum(text not in known for text, _ in kept) / len(label)
+    report("names", model, "recognised %", 100 * right / len(label), None, seconds, new_names=round(100 * new, 1))
+
+
+def balanced(pairs, aim=1000):
+    """The pairs, those of a label with fewer than `aim` repeated until it has about as many."""
+    counts = Counter(label for label, _ in pairs)
+    return [pair for pair in pairs for _ in range(max(1, round(aim / counts[pair[0]])))]
+
+
+def multi30k(hours=0.95):
+    """German to English with the Transformer, at most an hour of training; exported, and compared token by token."""
+    folder = DATA / "multi30k"
+
+    def read(split):
+        return readers.parallel_lines(folder / f"{split}.de.gz", folder / f"{split}.en.gz")
+
+    (ROOT / "runs").mkdir(exist_ok=True)
+    data = pipelines.translation(
+        read("train"),
+        read("val"),
+        read("test_2016_flickr"),
+        tokenizer="unigram",
+        vocab_size=5000,
+        batch_size=128,
+        max_length=48,
+        num_buckets=7,
+        fixed_shapes=True,
+    )
+    print(data.report)
+    if data.report["test"]["kept"] != 1000:
+        raise SystemExit(f"Expected all 1,000 test sentences. Received: {data.report['test']}")
+    source, target = data.tokenizers["source"], data.tokenizers["target"]
+    model = seqkeras.TransformerSeq2Seq(
+        source.vocab_size,
+        target.vocab_size,
+        units=256,
+        num_layers=2,
+        num_heads=8,
+        ff_units=768,
+        dropout=0.2,
+        max_length=64,
+        tied_embeddings=True,
+    )
+    seconds = train(model, data, 15, 1e-3, "val_loss", seqkeras.CrossEntropy(0.1), hours=hours)
+    model.save(ROOT / "runs" / "multi30k.keras")
+    translated(model, data, seconds)
+
+
+def translated(model, data, seconds):
+    """BLEU of the test set, and the exported file's translations of it beside the model's."""
+    source, target = data.tokenizers["source"], data.tokenizers["target"]
+    search = seqkeras.Greedy(model, 64)
+    inputs = sources(data.records["test"].column(0), source)
+    said = outputs(search, inputs, target)
+    path = ROOT / "runs" / "multi30k.tflite"
+    export.to_tflite(search, path, length=48)
+    export.audit(path)
+    same = export.parity(search, path, inputs)
+    extra = {key: same["interpreter"][key] for key in ("compared", "equal", "excused", "milliseconds")}
+    for name, options, published in (("BLEU", {}, None), ("BLEU lower-cased", {"lowercase": True}, 36.5)):
+        score, signature = metrics.bleu(said, data.records["test"].column(1), **options)
+        report("multi30k de-en", model, name, score, published, seconds, signature=signature, exported=extra)
