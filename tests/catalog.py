@@ -34,8 +34,8 @@ class Entry:
         made = {name: function() for name, function in self.made.items()}
         return self.cls(**{**self.arguments, **made, **changed})
 
-    def loss(self):
-        return "mse" if self.labels.dtype.kind == "f" else seqkeras.CrossEntropy()
+    def loss(self, **options):
+        return "mse" if self.labels.dtype.kind == "f" else seqkeras.CrossEntropy(**options)
 
     def still(self, **changed):
         """Made without anything random in training."""

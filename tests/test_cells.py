@@ -602,9 +602,7 @@ def test_noise_comes_back_from_its_config_and_trains_compiled():
 
 def test_rates_that_cannot_be_are_refused():
     cell = cells.make("lstm", H)
-    with pytest.raises(
-        ValueError, match="Expected recurrent_rate to be a number in .0, 1.. Received: recurrent_rate=1"
-    ):
+    with pytest.raises(ValueError, match="Expected recurrent_rate to be a number in .0, 1.. Received: rec.*=1"):
         VariationalDropout(cell, 0.0, 1)
     with pytest.raises(ValueError, match="Expected rates to be a number in .0, 1.. Received: rates=-0.1"):
         Zoneout(cell, -0.1)

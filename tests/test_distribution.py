@@ -27,10 +27,10 @@ def train(entry, strategy, start=None):
         model = entry.still()
         model.compile(
             keras.optimizers.SGD(0.5, momentum=0.9),
-            seqkeras.CrossEntropy(label_smoothing=0.1),
+            entry.loss(label_smoothing=0.1),
             weighted_metrics=[seqkeras.TokenAccuracy(), seqkeras.ExactMatch(), seqkeras.Perplexity()]
             if entry.labels.ndim == 2
-            else ["accuracy"],
+            else ["mse" if entry.loss() == "mse" else "accuracy"],
             jit_compile=False,
             run_eagerly=strategy.num_replicas_in_sync == 1,
         )

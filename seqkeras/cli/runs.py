@@ -104,13 +104,13 @@ class Run:
             self.model,
             folder,
             self.max_length,
-            inputs if isinstance(inputs, dict) else {"ids": inputs},
-            self.tokenizers,
-            self.labels,
-            quantize,
-            metric,
-            bound if quantize else None,
-            quality,
+            inputs=inputs if isinstance(inputs, dict) else {"ids": inputs},
+            tokenizers=self.tokenizers,
+            labels=self.labels,
+            quantize=quantize,
+            metric=metric,
+            bound=bound if quantize else None,
+            quality=quality,
         )
 
     def metric(self, records):
@@ -140,9 +140,8 @@ def compared(outputs, references):
 def spread(records, count):
     """At most `count` records of different texts, from the shortest to the longest in even steps."""
     different = {text: index for index, text in enumerate(records.column(0))}
-    order = [different[text] for text in sorted(different, key=len)]
-    steps = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return records.take([order[step] for step in steps])
+    texts = list(different)
+    return records.take([different[texts[index]] for index in export.spread([len(text) for text in texts], count)])
 
 
 def load(folder):
