@@ -30,23 +30,23 @@ def scan(cell, projected, mask, state, reverse=False):
     step = _masked(cell.step)
 
     def body(state, xs):
-        output, state = step(*xs, state)
+        output, state = step(xs[0], xs[1] if len(xs) > 1 else None, state)
         # Keras's TensorFlow scan collects only what has the structure of the state.
         return state, (output, *state[1:])
 
-    state, collected = ops.scan(body, state, (projected, _mask(projected, mask)), reverse=reverse)
+    state, collected = ops.scan(body, state, (projected,) if mask is None else (projected, mask), reverse=reverse)
     return collected[0], state
 
 
 def in_place(cell, projected, mask, state, reverse=False):
     T, B = ops.shape(projected)[:2]
-    step, mask = _masked(cell.step), _mask(projected, mask)
-    end = ops.max(masks.last(ops.transpose(mask)))
+    step = _masked(cell.step)
+    end = ops.convert_to_tensor(T, "int32") if mask is None else ops.max(masks.last(ops.transpose(mask)))
     outputs = ops.zeros((T, B, cell.units), dtype=projected.dtype)
 
     def body(t, state, outputs):
         now = end - 1 - t if reverse else t
-        output, state = step(ops.take(projected, now, axis=0), ops.take(mask, now, axis=0), state)
+        output, state = step(ops.take(projected, now, axis=0), _at(mask, now), state)
         return t + 1, state, ops.slice_update(outputs, (now, 0, 0), output[None])
 
     start = ops.convert_to_tensor(0, "int32")
@@ -55,10 +55,10 @@ def in_place(cell, projected, mask, state, reverse=False):
 
 
 def unrolled(cell, projected, mask, state, reverse=False):
-    step, mask = _masked(cell.step), _mask(projected, mask)
+    step = _masked(cell.step)
     outputs = [None] * projected.shape[0]
     for t in sorted(range(len(outputs)), reverse=reverse):
-        outputs[t], state = step(projected[t], mask[t], state)
+        outputs[t], state = step(projected[t], None if mask is None else mask[t], state)
     return ops.stack(outputs), state
 
 
@@ -70,7 +70,7 @@ def kernel(cell, projected, mask, state, reverse=False):
     of U, sum_t h_t^T dz_t, is one matrix product over all time steps afterwards.
     """
     variables = cell.weights  # frozen ones too: the step reads them
-    step, mask = _masked(cell.step), _mask(projected, mask)
+    step = _masked(cell.step)
     T, n = tf.shape(projected)[0], len(state)
     order = (lambda t: T - 1 - t) if reverse else (lambda t: t)
 
@@ -96,7 +96,7 @@ def kernel(cell, projected, mask, state, reverse=False):
                 return z
 
             now = order(t)
-            output, state = replay(tf.gather(projected, now), tf.gather(mask, now), state, weights, matmul)
+            output, state = replay(tf.gather(projected, now), _at(mask, now), state, weights, matmul)
             return (output, *state, *zs), state
 
         def forward(t, state, arrays):
@@ -116,7 +116,7 @@ def kernel(cell, projected, mask, state, reverse=False):
         def grad(d_outputs, *d_state):
             def backward_step(t, d_state):
                 now = order(T - 1 - t)
-                p, m = tf.gather(projected, now), tf.gather(mask, now)
+                p, m = tf.gather(projected, now), _at(mask, now)
                 state = tuple(tf.gather(x, now) for x in before)
                 zs = [tf.gather(z, now) for z in z_kept]
                 taps, hs, kernels = [tf.zeros_like(z) for z in zs], [], []
@@ -203,13 +203,15 @@ def _rows(x):
     return tf.reshape(x, (-1, x.shape[-1]))
 
 
-def _mask(projected, mask):
-    return ops.ones(ops.shape(projected)[:2], dtype="bool") if mask is None else mask
+def _at(mask, t):
+    return None if mask is None else ops.take(mask, t, axis=0)
 
 
 def _masked(step):
     def masked(projected, mask, state):
         output, new = step(projected, state)
+        if mask is None:
+            return output, tuple(new)
         keep = mask[:, None]
         return ops.where(keep, output, 0), tuple(ops.where(keep, n, s) for n, s in zip(new, state, strict=True))
 
