@@ -1,13 +1,11 @@
-"""Quality on series, music and as language models; and the lectures' comparison of recurrent networks."""
+"""Quality on series and as a language model; and the lectures' comparison of recurrent networks."""
 
 import csv
 import gzip
 import math
-from types import SimpleNamespace
 
 import keras
 import numpy as np
-import tensorflow as tf
 from measured import DATA, report, train
 
 import seqkeras
@@ -70,76 +68,6 @@ def makemore():
 def nats(model, batches):
     """The mean cross-entropy of a token."""
     return math.log(model.evaluate(batches, verbose=0, return_dict=True)["perplexity"])
-
-
-def shakespeare():
-    """Tiny Shakespeare: a Transformer of 4 layers of 128 over 64 characters, and an LSTM of as many weights beside it.
-
-    The first 90 % of the text train, the last 10 % are validation; no test split is published.
-    """
-    text = unzipped("tinyshakespeare/input.txt.gz")
-    cut = int(0.9 * len(text))
-    steps, batch, length = 2000, 12, 64
-    tokenizer = pipelines.Characters.train([text[:cut]])
-    ids = {"train": tokenizer.encode(text[:cut]), "validation": tokenizer.encode(text[cut:])}
-
-    def windows(starts, ids):
-        rows = tf.gather(ids, starts[:, None] + tf.range(length + 1, dtype=starts.dtype))
-        return rows[:, :-1], rows[:, 1:]
-
-    def batches(split):
-        tokens = tf.constant(ids[split], tf.int32)
-        if split == "train":
-            draws = tf.data.Dataset.random(1).batch(batch, drop_remainder=True)
-            return draws.map(lambda draw: windows(draw % (len(tokens) - length), tokens)).take(steps // 10)
-        starts = tf.data.Dataset.range(0, len(tokens) - length, length).batch(64)
-        return starts.map(lambda at: windows(at, tokens))
-
-    data = SimpleNamespace(train=batches("train"), validation=batches("validation"), steps={"train": steps // 10})
-    transformer = {"decoder": "transformer", "units": 128, "num_layers": 4, "num_heads": 4, "max_length": length}
-    for size in (transformer, {"units": 304, "cell": "lstm", "num_layers": 1, "embedding_units": 304}):
-        model = seqkeras.LanguageModel(tokenizer.vocab_size, **size)
-        rate = 2e-3 if "decoder" in size else 4e-3
-        seconds = train(model, data, epochs=10, rate=rate, monitor="val_perplexity")
-        kind = size.get("decoder", size.get("cell"))
-        report(f"shakespeare {kind}", model, "nats a character", nats(model, data.validation), 1.88, seconds)
-
-
-def chorales():
-    """Bach's chorales: the 88 keys of the next frame from those before it; nats a frame."""
-    import scipy.io
-
-    rolls = scipy.io.loadmat(DATA / "jsb_chorales/JSB_Chorales.mat")
-    longest = 160
-
-    def batches(split, shuffle=False):
-        songs = [np.asarray(song, "float32") for song in rolls[f"{split}data"][0]]
-        pieces = [song[i : i + longest + 1] for song in songs for i in range(0, len(song) - 1, longest)]
-        values = np.zeros((len(pieces), longest + 1, 88), "float32")
-        length = np.array([len(piece) - 1 for piece in pieces], "int32")
-        for row, piece in zip(values, pieces, strict=True):
-            row[: len(piece)] = piece
-        weight = (np.arange(longest) < length[:, None]).astype("float32")
-        rows = {"values": values[:, :-1], "length": length}, values[:, 1:], weight
-        dataset = tf.data.Dataset.from_tensor_slices(rows)
-        return (dataset.shuffle(len(pieces), seed=1) if shuffle else dataset).batch(16)
-
-    data = SimpleNamespace(train=batches("train", shuffle=True), validation=batches("valid"), test=batches("test"))
-    data.steps = {"train": len(data.train)}
-    for cell, published in (("lstm", 8.67), ("gru", 8.54)):
-        model = seqkeras.SequenceTagger(
-            None, 88, units=256, cell=cell, bidirectional=False, outputs="labels", input_units=88, dropout=0.4
-        )
-        frame = keras.metrics.MeanMetricWrapper(keys, name="frame")
-        loss = seqkeras.BinaryCrossEntropy()
-        seconds = train(model, data, 60, 3e-3, "val_frame", loss, weighted_metrics=[frame])
-        value = model.evaluate(data.test, verbose=0, return_dict=True)["frame"]
-        report(f"chorales {cell}", model, "nats a frame", value, published, seconds)
-
-
-def keys(y, logits):
-    """The loss of each frame, of its 88 keys together."""
-    return seqkeras.BinaryCrossEntropy().call(y, logits)
 
 
 def ett():

@@ -1,8 +1,10 @@
 """A bundle in use: text in, text out, checked against its manifest, without the Keras model.
 
-Also LiteRT's two ways to run a file behind one face: `run(signature, inputs) -> outputs`, NumPy arrays by name.
+Also LiteRT's two ways to run a file behind one face: `run(signature, inputs) -> outputs`, NumPy arrays by name. Both
+run one call at a time, whatever thread it comes from: LiteRT's buffers are the file's, not the call's.
 """
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ class Interpreter:
         self._interpreter = litert.Interpreter(model_path=str(path), num_threads=num_threads)
         self.signatures = sorted(self._interpreter.get_signature_list())
         self._runners = {}
+        self._lock = threading.Lock()
 
     def _runner(self, signature):
         if signature not in self._runners:
@@ -34,7 +37,8 @@ class Interpreter:
         return {name: (tuple(d["shape"]), np.dtype(d["dtype"])) for name, d in details.items()}
 
     def run(self, signature, inputs):
-        return self._runner(signature)(**_checked(inputs, self.inputs(signature)))
+        with self._lock:
+            return self._runner(signature)(**_checked(inputs, self.inputs(signature)))
 
 
 class Compiled:
@@ -46,6 +50,7 @@ class Compiled:
         self._model = CompiledModel.from_file(str(path), options=options)
         self.signatures = sorted(self._model.get_signature_list())
         self._buffers = {}
+        self._lock = threading.Lock()
 
     def inputs(self, signature):
         """The inputs' (shape, dtype) by name."""
@@ -54,18 +59,21 @@ class Compiled:
     def run(self, signature, inputs):
         model, outputs = self._model, _specs(self._model.get_output_tensor_details(signature))
         inputs = _checked(inputs, self.inputs(signature))
-        if signature not in self._buffers:
-            self._buffers[signature] = (
-                {name: model.create_input_buffer_by_name(signature, name) for name in inputs},
-                {name: model.create_output_buffer_by_name(signature, name) for name in outputs},
-            )
-        ins, outs = self._buffers[signature]
-        for name, array in inputs.items():
-            ins[name].write(array)
-        model.run_by_name(signature, ins, outs)
-        return {
-            name: outs[name].read(int(np.prod(shape)), dtype).reshape(shape) for name, (shape, dtype) in outputs.items()
-        }
+        with self._lock:
+            if signature not in self._buffers:
+                self._buffers[signature] = (
+                    {name: model.create_input_buffer_by_name(signature, name) for name in inputs},
+                    {name: model.create_output_buffer_by_name(signature, name) for name in outputs},
+                )
+            ins, outs = self._buffers[signature]
+        with self._lock:
+            for name, array in inputs.items():
+                ins[name].write(array)
+            model.run_by_name(signature, ins, outs)
+            return {
+                name: outs[name].read(int(np.prod(shape)), dtype).reshape(shape)
+                for name, (shape, dtype) in outputs.items()
+            }
 
 
 def _specs(details):

@@ -13,6 +13,8 @@ from seqkeras.export import folders
 from seqkeras.export.quantize import in_float32
 from seqkeras.tokens import END
 
+PARTS = {"saved_model.pb", "fingerprint.pb", "assets", "variables"}  # of a SavedModel
+
 
 def to_saved_model(model, folder, tokenizers=None, labels=None):
     """Writes `model` as a SavedModel, in one piece or not at all; a SavedModel already there is replaced.
@@ -29,8 +31,12 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
         ValueError: tokenizers or labels the task needs are missing, or `folder` holds something else.
     """
     model, folder = in_float32(model), Path(folder)
-    if folder.exists() and not (folder / "saved_model.pb").exists():
-        raise ValueError(f"Expected a new folder or a SavedModel to replace. Received: folder={str(folder)!r}")
+    strangers = {path.name for path in folder.glob("*")} - PARTS
+    if folder.exists() and (strangers or not (folder / "saved_model.pb").exists()):
+        with_them = f", which also holds {', '.join(sorted(strangers)[:3])}" if strangers else ""
+        raise ValueError(
+            f"Expected a new folder or a SavedModel to replace. Received: folder={str(folder)!r}{with_them}"
+        )
     with recurrence.looping(recurrence.in_place):
         functions = traced(model)
     if tokenizers:

@@ -27,39 +27,39 @@ if keras.backend.backend() == "tensorflow":
 
 
 def scan(cell, projected, mask, state, reverse=False):
-    step = _masked(cell.step)
+    advance = _advance(cell)
 
     def body(state, xs):
-        output, state = step(xs[0], xs[1] if len(xs) > 1 else None, state)
-        # Keras's TensorFlow scan collects only what has the structure of the state.
-        return state, (output, *state[1:])
+        state = advance(xs[0], xs[1] if len(xs) > 1 else None, state)
+        return state, state
 
-    state, collected = ops.scan(body, state, (projected,) if mask is None else (projected, mask), reverse=reverse)
-    return collected[0], state
+    state, states = ops.scan(body, state, (projected,) if mask is None else (projected, mask), reverse=reverse)
+    return _real(states[0], mask), state
 
 
 def in_place(cell, projected, mask, state, reverse=False):
     T, B = ops.shape(projected)[:2]
-    step = _masked(cell.step)
+    advance = _advance(cell)
     end = ops.convert_to_tensor(T, "int32") if mask is None else ops.max(masks.last(ops.transpose(mask)))
     outputs = ops.zeros((T, B, cell.units), dtype=projected.dtype)
 
     def body(t, state, outputs):
         now = end - 1 - t if reverse else t
-        output, state = step(ops.take(projected, now, axis=0), _at(mask, now), state)
-        return t + 1, state, ops.slice_update(outputs, (now, 0, 0), output[None])
+        state = advance(ops.take(projected, now, axis=0), _at(mask, now), state)
+        return t + 1, state, ops.slice_update(outputs, (now, 0, 0), state[0][None])
 
     start = ops.convert_to_tensor(0, "int32")
     _, state, outputs = ops.while_loop(lambda t, *_: t < end, body, (start, state, outputs))
-    return outputs, state
+    return _real(outputs, mask), state
 
 
 def unrolled(cell, projected, mask, state, reverse=False):
-    step = _masked(cell.step)
+    advance = _advance(cell)
     outputs = [None] * projected.shape[0]
     for t in sorted(range(len(outputs)), reverse=reverse):
-        outputs[t], state = step(projected[t], None if mask is None else mask[t], state)
-    return ops.stack(outputs), state
+        state = advance(projected[t], None if mask is None else mask[t], state)
+        outputs[t] = state[0]
+    return _real(ops.stack(outputs), mask), state
 
 
 def kernel(cell, projected, mask, state, reverse=False):
@@ -67,10 +67,11 @@ def kernel(cell, projected, mask, state, reverse=False):
 
     Forward keeps each step's state and matrix products. Backward replays only the element-wise part of each step,
     takes its vector-Jacobian product on the spot, and multiplies by U transposed: what is sequential. The gradient
-    of U, sum_t h_t^T dz_t, is one matrix product over all time steps afterwards.
+    of U, sum_t h_t^T dz_t, is one matrix product over all time steps afterwards. What two arrays would hold alike is
+    kept once: h_t is a state, and where z enters as a sum with the projected input, their gradients are one.
     """
     variables = cell.weights  # frozen ones too: the step reads them
-    step = _masked(cell.step)
+    advance = _advance(cell)
     T, n = tf.shape(projected)[0], len(state)
     order = (lambda t: T - 1 - t) if reverse else (lambda t: t)
 
@@ -81,7 +82,7 @@ def kernel(cell, projected, mask, state, reverse=False):
         with keras.StatelessScope() as scope, cells.products(matmul):
             for update in zip(variables, weights, strict=True):
                 scope.add_update(update)  # in the precision of the forward pass; a state_mapping would turn it back
-            return step(p, m, state)
+            return advance(p, m, state)
 
     @tf.custom_gradient
     def run(projected, *rest):
@@ -96,8 +97,8 @@ def kernel(cell, projected, mask, state, reverse=False):
                 return z
 
             now = order(t)
-            output, state = replay(tf.gather(projected, now), _at(mask, now), state, weights, matmul)
-            return (output, *state, *zs), state
+            state = replay(tf.gather(projected, now), _at(mask, now), state, weights, matmul)
+            return (*state, *zs), state
 
         def forward(t, state, arrays):
             kept, state = forward_step(t, state)
@@ -105,7 +106,7 @@ def kernel(cell, projected, mask, state, reverse=False):
 
         arrays = [_array(T, x) for x in forward_step(0, state)[0]]
         _, final, arrays = tf.while_loop(lambda t, *_: t < T, forward, (0, state, arrays), maximum_iterations=T)
-        outputs, *kept = [a.stack() for a in arrays]
+        kept = [a.stack() for a in arrays]
         # The state each step began with: shifted by one, the initial state first in the order of the loop.
         if reverse:
             before = [tf.concat([x[1:], s[None]], 0) for x, s in zip(kept[:n], state, strict=True)]
@@ -115,52 +116,60 @@ def kernel(cell, projected, mask, state, reverse=False):
 
         def grad(d_outputs, *d_state):
             def backward_step(t, d_state):
+                """(what is kept of a step, where in it the parts are, d_state before the step, gradients of weights)"""
                 now = order(T - 1 - t)
                 p, m = tf.gather(projected, now), _at(mask, now)
                 state = tuple(tf.gather(x, now) for x in before)
                 zs = [tf.gather(z, now) for z in z_kept]
-                taps, hs, kernels = [tf.zeros_like(z) for z in zs], [], []
+                taps, factors = [tf.zeros_like(z) for z in zs], []
 
                 def matmul(h, u):
                     if index(u) is None:  # not a whole weight: replayed, its gradient summed up in the loop
                         return ops.matmul(h, u)
-                    i = len(hs)
-                    hs.append(h)
-                    kernels.append(index(u))
+                    i = len(factors)
+                    factors.append((h, index(u)))
                     return _kept_product(h, taps[i], zs[i], tf.cast(u.value, h.dtype))
 
                 with tf.GradientTape() as tape:
                     tape.watch([p, state, taps, weights])
-                    output, new = replay(p, m, state, weights, matmul)
-                dp, d_state, dz, dw = tape.gradient(
-                    (output, new), [p, state, taps, list(weights)], (tf.gather(d_outputs, now), d_state)
-                )
-                d_state = tuple(tf.zeros_like(s) if d is None else d for d, s in zip(d_state, state, strict=True))
-                return (dp, *dz, *hs), d_state, dw, kernels
+                    new = replay(p, m, state, weights, matmul)
+                d_new = (d_state[0] + tf.gather(d_outputs, now), *d_state[1:])
+                dp, d_before, dz, dw = tape.gradient(new, [p, state, taps, list(weights)], d_new)
+                d_before = tuple(tf.zeros_like(s) if d is None else d for d, s in zip(d_before, state, strict=True))
+                kept, places = [], []
+                for x in (dp, *dz, *(h for h, _ in factors if not _among(h, state))):
+                    if not _among(x, kept):
+                        kept.append(x)
+                    places.append(next(i for i, one in enumerate(kept) if one is x))
+                states = [next((i for i, s in enumerate(state) if s is h), None) for h, _ in factors]
+                return kept, (places, states, [u for _, u in factors]), d_before, dw
 
             def backward(t, d_state, d_weights, arrays):
-                kept, d_state, dw, _ = backward_step(t, d_state)
+                kept, _, d_state, dw = backward_step(t, d_state)
                 d_weights = [a if b is None else a + b for a, b in zip(d_weights, dw, strict=True)]
                 now = order(T - 1 - t)
                 return t + 1, d_state, d_weights, [a.write(now, x) for a, x in zip(arrays, kept, strict=True)]
 
-            kept, _, _, kernels = backward_step(0, d_state)
+            kept, (places, states, kernels), _, _ = backward_step(0, d_state)
             _, d_state, d_weights, arrays = tf.while_loop(
                 lambda t, *_: t < T,
                 backward,
                 (0, d_state, [tf.zeros_like(w) for w in weights], [_array(T, x) for x in kept]),
                 maximum_iterations=T,
             )
-            dp, *kept = [a.stack() for a in arrays]
-            dz, hs = kept[: len(z_kept)], kept[len(z_kept) :]
-            for h, d, i in zip(hs, dz, kernels, strict=True):
-                d_weights[i] += tf.cast(tf.matmul(_rows(h), _rows(d), transpose_a=True), d_weights[i].dtype)
+            stacked = [a.stack() for a in arrays]
+            dp, *rest = (stacked[place] for place in places)
+            others = iter(rest[len(z_kept) :])
+            for i, u, dz in zip(states, kernels, rest[: len(z_kept)], strict=True):
+                h = next(others) if i is None else before[i]
+                d_weights[u] += tf.cast(tf.matmul(_rows(h), _rows(dz), transpose_a=True), d_weights[u].dtype)
             return (dp, *d_state, *d_weights)
 
-        return (outputs, *final), grad
+        return (kept[0], *final), grad
 
     outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
-    return tf.ensure_shape(outputs, (*projected.shape[:2], cell.units)), tuple(final)
+    outputs = tf.ensure_shape(outputs, (*projected.shape[:2], cell.units))
+    return _real(outputs, mask), tuple(final)
 
 
 def taught(cell, projected, mask, state, teacher, reverse=False):
@@ -182,7 +191,7 @@ def taught(cell, projected, mask, state, teacher, reverse=False):
         last = ops.max(ops.where(masks.causal(T)[0][..., None], steps[None], 0), axis=1)
         known = ops.concatenate([first[None], ops.take_along_axis(known, last[..., None], axis=0)], axis=0)
     output, _ = cell.step(projected, (turned(known[:-1]),))
-    return output if mask is None else ops.where(mask[..., None], output, 0), (known[-1],)
+    return _real(output, mask), (known[-1],)
 
 
 def _kept_product(h, tap, z, u):
@@ -203,19 +212,29 @@ def _rows(x):
     return tf.reshape(x, (-1, x.shape[-1]))
 
 
+def _among(x, tensors):
+    return any(x is one for one in tensors)
+
+
 def _at(mask, t):
     return None if mask is None else ops.take(mask, t, axis=0)
 
 
-def _masked(step):
-    def masked(projected, mask, state):
-        output, new = step(projected, state)
-        if mask is None:
-            return output, tuple(new)
-        keep = mask[:, None]
-        return ops.where(keep, output, 0), tuple(ops.where(keep, n, s) for n, s in zip(new, state, strict=True))
+def _advance(cell):
+    """The cell's step from state to state, which begins with the output; a masked step keeps the state."""
 
-    return masked
+    def advance(projected, mask, state):
+        _, new = cell.step(projected, state)
+        if mask is None:
+            return tuple(new)
+        return tuple(ops.where(mask[:, None], n, s) for n, s in zip(new, state, strict=True))
+
+    return advance
+
+
+def _real(outputs, mask):
+    """Zeros where a step is masked: outputs [T, B, H]."""
+    return outputs if mask is None else ops.where(mask[..., None], outputs, 0)
 
 
 _loop = contextvars.ContextVar("loop", default=kernel if keras.backend.backend() == "tensorflow" else scan)

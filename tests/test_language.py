@@ -151,7 +151,7 @@ def test_what_cannot_be_is_refused():
         seqkeras.Truncated(make("transformer"), 2)
     with pytest.raises(ValueError, match=r"Expected 2 rows in every batch. Received: ids of shape \(3, 4\)"):
         seqkeras.Truncated(make("lstm"), 2)(texts(0, 3, 4))
-    with pytest.raises(ValueError, match="max_length between 1 and the model's 12"):
+    with pytest.raises(ValueError, match="Expected max_length of at most the model's 12"):
         seqkeras.Greedy(make("transformer"), 13)
     with pytest.raises(ValueError, match="Expected a prompt of at most max_length=4. Received: 5 ids"):
         seqkeras.Greedy(make("lstm"), 4)({"prompt": texts(0, 3, 5)})

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -35,6 +36,15 @@ def test_text_goes_in_and_text_comes_out(runtime, name):
     for text in TEXTS:
         ids = made.model({"source": np.array([[*CHARACTERS.encode(text), END]], "int32")})
         assert translate(text) == CHARACTERS.decode(keras.ops.convert_to_numpy(ids)[0])
+
+
+@RUNTIMES
+def test_threads_get_the_answers_that_one_alone_gets(runtime):
+    classify = load_bundle(family("classify").folder, runtime)
+    texts = TEXTS * 60
+    with ThreadPoolExecutor(4) as threads:
+        received = list(threads.map(classify, texts))
+    assert received == [classify(text) for text in texts]
 
 
 @RUNTIMES

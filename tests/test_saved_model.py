@@ -118,7 +118,15 @@ def test_only_a_saved_model_is_replaced(tmp_path):
     with pytest.raises(ValueError, match="a new folder or a SavedModel to replace"):
         to_saved_model(made.model, tmp_path / "thesis")
     to_saved_model(made.model, tmp_path / "model")
-    (tmp_path / "model" / "stale").touch()
+    (tmp_path / "model" / "assets" / "stale").touch()
     to_saved_model(made.model, tmp_path / "model")
-    assert not (tmp_path / "model" / "stale").exists()
+    assert not (tmp_path / "model" / "assets" / "stale").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "thesis"]
+
+
+def test_a_folder_that_holds_more_than_a_saved_model_is_left_alone(tmp_path):
+    (tmp_path / "saved_model.pb").write_text("x")
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(ValueError, match="which also holds precious.txt"):
+        to_saved_model(unexported("classify").model, tmp_path)
+    assert (tmp_path / "precious.txt").read_text() == "mine"
