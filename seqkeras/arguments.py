@@ -1,6 +1,10 @@
-"""What constructor arguments may be, checked where they enter, with a message that says what was expected."""
+"""What arguments may be, checked where they enter, with a message that says what was expected."""
 
+import math
+from collections.abc import Iterable
 from numbers import Integral, Real
+
+import keras
 
 
 def positive(**counts):
@@ -22,6 +26,13 @@ def share(**rates):
             raise ValueError(f"Expected {name} to be a number in [0, 1). Received: {name}={rate!r}")
 
 
+def above_zero(**numbers):
+    """Each a finite number above 0."""
+    for name, number in numbers.items():
+        if not isinstance(number, Real) or not 0 < number < math.inf:
+            raise ValueError(f"Expected {name} above 0. Received: {name}={number!r}")
+
+
 def choice(*allowed, **chosen):
     """Each one of `allowed`."""
     for name, value in chosen.items():
@@ -31,8 +42,44 @@ def choice(*allowed, **chosen):
 
 def quantiles(values):
     """A list of ascending numbers in (0, 1), as it was given."""
-    values = list(values)
-    numbers = all(isinstance(q, Real) and 0 < q < 1 for q in values)
-    if not values or not numbers or values != sorted(set(values)):
-        raise ValueError(f"Expected ascending numbers between 0 and 1. Received: quantiles={values}")
-    return values
+    listed = list(values) if isinstance(values, Iterable) else []
+    numbers = all(isinstance(q, Real) and 0 < q < 1 for q in listed)
+    if not listed or not numbers or listed != sorted(set(listed)):
+        raise ValueError(
+            f"Expected quantiles to be a list of ascending numbers between 0 and 1. Received: quantiles={values!r}"
+        )
+    return [float(q) for q in listed]
+
+
+def fits(shape, expected):
+    """Whether a tensor's shape is the expected one, as far as both are known; None is a size that is not."""
+    if getattr(shape, "rank", 0) is None:  # TensorFlow's, where a function has been called with several ranks
+        return True
+    sizes = zip(shape, expected, strict=False)
+    return len(shape) == len(expected) and all(a is None or b is None or a == b for a, b in sizes)
+
+
+def tensors(inputs, expected):
+    """`inputs`, a dict, holds each of `expected`, name -> KerasTensor: its shape, and integers where it has integers.
+
+    Others may be there too.
+    """
+    given = inputs if isinstance(inputs, dict) else {}
+    if not all(name in given and _like(given[name], one) for name, one in expected.items()):
+        raise ValueError(f"Expected {_said(expected)}. Received: {_said(inputs)}")
+
+
+def _like(x, expected):
+    if not hasattr(x, "shape") or not fits(x.shape, expected.shape):
+        return False
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    return "string" not in dtype and not ("int" in expected.dtype and "float" in dtype)
+
+
+def _said(inputs):
+    """What inputs there are, by name, shape and dtype."""
+    if isinstance(inputs, dict):
+        return f"inputs {', '.join(f'{name} {_said(x)}' for name, x in inputs.items()) or '{}'}"
+    if hasattr(inputs, "shape") and hasattr(inputs, "dtype"):
+        return f"{list(inputs.shape)} {keras.backend.standardize_dtype(inputs.dtype)}"
+    return repr(inputs)

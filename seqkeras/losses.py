@@ -36,7 +36,7 @@ class CrossEntropy(MeanLoss):
     Args:
         label_smoothing: e, in [0, 1). Szegedy et al. 2016, section 7.
 
-    Call arguments: next [B, T] (or label [B]), logits [B, T, V] (or [B, C]), weight [B, T] or None.
+    Call arguments: next [B, T] (or label [B] or [B, 1]), logits [B, T, V] (or [B, C]), weight [B, T] or None.
     """
 
     def __init__(self, label_smoothing=0.0, name="cross_entropy", **kwargs):
@@ -62,6 +62,7 @@ class BinaryCrossEntropy(MeanLoss):
 
     def call(self, y_true, y_pred):
         """The loss of each position, [B, T]."""
+        y_true = of_each(y_true, y_pred)
         z = ops.cast(y_pred, "float32")
         return ops.sum(ops.softplus(z) - ops.cast(y_true, "float32") * z, axis=-1)
 
@@ -85,10 +86,33 @@ class QuantileLoss(MeanLoss):
         self.quantiles = arguments.quantiles(quantiles)
 
     def call(self, y_true, y_pred):
-        y = ops.cast(y_pred, "float32")
-        error = ops.cast(y_true, "float32")[..., None] - y
+        y_true = of_each(y_true, y_pred, -1)
+        if y_pred.shape[-1] != len(self.quantiles):
+            raise ValueError(
+                f"Expected outputs for the quantiles {self.quantiles}. Received: outputs {list(y_pred.shape)}"
+            )
+        error = ops.cast(y_true, "float32")[..., None] - ops.cast(y_pred, "float32")
         q = ops.convert_to_tensor(self.quantiles, "float32")
         return ops.mean(ops.maximum(q * error, (q - 1) * error), axis=-1)
+
+
+def of_each(targets, outputs, end=None):
+    """`targets` as a tensor of shape `outputs.shape[:end]`: broadcast, they would be others than were meant."""
+    targets, shape = ops.convert_to_tensor(targets), outputs.shape[:end]
+    if not arguments.fits(targets.shape, shape) or "string" in keras.backend.standardize_dtype(targets.dtype):
+        raise ValueError(
+            f"Expected targets {list(shape)}, numbers, for outputs {list(outputs.shape)}. "
+            f"Received: targets {list(targets.shape)} of {keras.backend.standardize_dtype(targets.dtype)}"
+        )
+    return ops.reshape(targets, ops.shape(outputs)[:end])  # an error at run time, where it was not known before
+
+
+def label_of_each(labels, logits):
+    """labels [...], or [..., 1] as Keras's losses take them too, for logits [..., V] -> int32 [...]."""
+    labels = ops.convert_to_tensor(labels)
+    if arguments.fits(labels.shape, (*logits.shape[:-1], 1)):
+        labels = ops.reshape(labels, ops.shape(logits)[:-1])
+    return ops.cast(of_each(labels, logits, -1), "int32")
 
 
 def weight_of_each(values, weight):
@@ -96,6 +120,8 @@ def weight_of_each(values, weight):
     if weight is None:
         return ops.ones_like(values)
     weight = ops.cast(weight, values.dtype)
+    if len(weight.shape) > len(values.shape):
+        raise ValueError(f"Expected weight {list(values.shape)}. Received: weight {list(weight.shape)}")
     while len(weight.shape) < len(values.shape):
         weight = weight[..., None]
     return ops.broadcast_to(weight, ops.shape(values))
@@ -104,7 +130,7 @@ def weight_of_each(values, weight):
 def cross_entropy(labels, logits, label_smoothing=0.0):
     """-log p(label), float32: labels [...] int, logits [..., V] -> [...]."""
     logits = ops.cast(logits, "float32")
-    loss = ops.sparse_categorical_crossentropy(ops.cast(labels, "int32"), logits, from_logits=True)
+    loss = ops.sparse_categorical_crossentropy(label_of_each(labels, logits), logits, from_logits=True)
     if label_smoothing:
         uniform = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
         loss = (1 - label_smoothing) * loss + label_smoothing * uniform

@@ -4,7 +4,7 @@ import keras
 import sacrebleu
 from keras import ops
 
-from seqkeras.losses import cross_entropy, weight_of_each
+from seqkeras.losses import cross_entropy, label_of_each, weight_of_each
 from seqkeras.saving import saveable
 
 
@@ -21,13 +21,21 @@ class TokenAccuracy(keras.metrics.Mean):
 
 @saveable
 class ExactMatch(keras.metrics.Mean):
-    """Share of sequences with every real token right, the true prefix given: next [B, T], logits [B, T, V]."""
+    """Share of sequences with every real token right, the true prefix given: next [B, T], logits [B, T, V].
+
+    One label a sequence has no tokens to be right together: that is a matter for `TokenAccuracy`.
+    """
 
     def __init__(self, name="exact_match", **kwargs):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         hits = _hits(y_true, y_pred)
+        if len(hits.shape) != 2:
+            raise ValueError(
+                f"Expected logits [B, T, V]. Received: logits {list(y_pred.shape)}; "
+                "take TokenAccuracy where a sequence has one label"
+            )
         real = ops.cast(weight_of_each(hits, sample_weight) > 0, "float32")
         # A row without a real token is no sequence.
         super().update_state(1.0 - ops.max(real * (1.0 - hits), axis=-1), ops.max(real, axis=-1))
@@ -53,8 +61,9 @@ def _flat(values, weight):
 
 
 def _hits(y_true, y_pred):
+    y_pred = ops.convert_to_tensor(y_pred)
     best = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
-    return ops.cast(best == ops.cast(y_true, "int32"), "float32")
+    return ops.cast(best == label_of_each(y_true, y_pred), "float32")
 
 
 def bleu(outputs, references, **options):
@@ -71,8 +80,8 @@ def chrf(outputs, references, **options):
 
 
 def _corpus(metric, outputs, references):
-    _same_number(outputs, references)
-    score = metric.corpus_score(list(outputs), [list(references)]).score
+    outputs, references = _paired(outputs, references)
+    score = metric.corpus_score(outputs, [references]).score
     return score, str(metric.get_signature())
 
 
@@ -88,19 +97,26 @@ def edit_distance(a, b):
 
 def edit_rate(outputs, references):
     """Edits over reference symbols, of sequences of symbols: characters (strings) or words (lists). 0 is perfect."""
-    _same_number(outputs, references)
+    outputs, references = _paired(outputs, references)
     edits = sum(edit_distance(o, r) for o, r in zip(outputs, references, strict=True))
     return edits / max(1, sum(len(r) for r in references))
 
 
 def error_rate(outputs, references):
     """Share of outputs that differ from their reference at all (word error rate of a pronunciation dictionary)."""
-    _same_number(outputs, references)
-    return sum(o != r for o, r in zip(outputs, references, strict=True)) / max(1, len(references))
+    outputs, references = _paired(outputs, references)
+    return sum(o != r for o, r in zip(outputs, references, strict=True)) / len(references)
 
 
-def _same_number(outputs, references):
-    if len(outputs) != len(references):
+def _paired(outputs, references):
+    """Both as lists: as many of one as of the other, and some. One string is no list of outputs but of characters."""
+    for name, texts in (("outputs", outputs), ("references", references)):
+        if isinstance(texts, (str, bytes)):
+            raise ValueError(f"Expected a list of {name}. Received: {name}={texts!r}; put it into a list")
+    outputs, references = list(outputs), list(references)
+    if not references or len(outputs) != len(references):
         raise ValueError(
-            f"Expected as many outputs as references. Received: {len(outputs)} outputs, {len(references)} references"
+            "Expected as many outputs as references, one or more. "
+            f"Received: {len(outputs)} outputs, {len(references)} references"
         )
+    return outputs, references

@@ -112,3 +112,40 @@ def test_the_best_constant_under_the_quantile_loss_is_the_quantile(seed):
 def test_another_reduction_is_refused_not_forgotten(reduction):
     with pytest.raises(ValueError, match="Expected no other reduction than the mean over tokens. Received: reduction="):
         CrossEntropy(reduction=reduction)
+
+
+REFUSED = {
+    "one-hot": (CrossEntropy(), (B, V), (B, V)),
+    "no time": (CrossEntropy(), (B,), (B, T, V)),
+    "one label for all": (BinaryCrossEntropy(), (B, T, 1), (B, T, V)),
+    "one position for all": (BinaryCrossEntropy(), (B, 1, V), (B, T, V)),
+    "no variables": (QuantileLoss(), (B, T), (B, T, 1, 3)),
+    "one step for all": (QuantileLoss(), (B, 1, 1), (B, T, 1, 3)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_targets_that_would_have_to_be_broadcast_are_refused(name):
+    loss, shape, outputs = REFUSED[name]
+    with pytest.raises(ValueError, match="Expected targets .*numbers, for outputs .* Received: targets "):
+        loss(np.zeros(shape, "float32"), np.zeros(outputs, "float32"))
+
+
+def test_what_is_no_target_is_refused():
+    for loss, targets, outputs, weight, message in (
+        (QuantileLoss([0.5]), np.zeros((B, T, 1)), np.zeros((B, T, 1, 3)), None, "outputs for the quantiles .0.5."),
+        (CrossEntropy(), np.array(["a"] * B), np.zeros((B, V)), None, "targets .3., numbers.*of string"),
+        (CrossEntropy(), np.zeros(B), np.zeros((B, V)), np.ones((B, 1)), "weight .3.. Received: weight .3, 1."),
+    ):
+        with pytest.raises(ValueError, match=f"Expected {message}"):
+            loss(targets, outputs, weight)
+
+
+def test_labels_in_a_column_are_those_labels(seed):
+    """As Keras's own sparse losses take them, called and in `fit`."""
+    labels, logits = setting(seed)[0][:, 0], setting(seed)[1][:, 0]
+    np.testing.assert_array_equal(CrossEntropy()(labels[:, None], logits), CrossEntropy()(labels, logits))
+    model = keras.Sequential([keras.layers.Dense(V)])
+    model.compile("sgd", CrossEntropy())
+    losses = [model.evaluate(logits, y, verbose=0) for y in (labels, labels[:, None])]
+    assert losses[0] == losses[1]

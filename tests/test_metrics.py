@@ -101,7 +101,6 @@ def test_rates_over_a_corpus():
     assert metrics.edit_rate([["the", "cat"]], [["the", "dog", "sat"]]) == pytest.approx(2 / 3)
     assert metrics.error_rate(["sitting", "abc", ""], references) == pytest.approx(1 / 3)
     assert metrics.edit_rate([""], [""]) == 0
-    assert metrics.error_rate([], []) == 0
 
 
 def test_bleu_and_chrf_with_their_signatures():
@@ -118,5 +117,25 @@ def test_bleu_and_chrf_with_their_signatures():
 
 @pytest.mark.parametrize("measure", [metrics.bleu, metrics.chrf, metrics.edit_rate, metrics.error_rate])
 def test_outputs_without_their_references_are_refused(measure):
-    with pytest.raises(ValueError, match="Expected as many outputs as references. Received: 2 outputs, 1 references"):
+    with pytest.raises(ValueError, match="Expected as many outputs as references.* Received: 2 outputs, 1 references"):
         measure(["a", "b"], ["a"])
+    with pytest.raises(ValueError, match="one or more. Received: 0 outputs, 0 references"):
+        measure([], [])
+    for outputs, references in (("abc", ["abc"]), (["abc"], "abc")):
+        with pytest.raises(ValueError, match="Expected a list of .*='abc'; put it into a list"):
+            measure(outputs, references)
+    assert measure(iter(["a b c d"]), iter(["a b c d"])) == measure(["a b c d"], ["a b c d"])
+
+
+@pytest.mark.parametrize("metric", [TokenAccuracy, Perplexity])
+def test_labels_in_a_column_are_those_labels_and_one_hot_rows_are_refused(metric, seed):
+    labels, logits, _ = (x[:, 0] for x in next(setting(seed)))
+    assert measured(metric(), [(labels[:, None], logits)]) == measured(metric(), [(labels, logits)])
+    with pytest.raises(ValueError, match=r"Expected targets \[4\].* Received: targets \[4, 6\]"):
+        metric().update_state(np.eye(V)[labels], logits)
+
+
+def test_one_label_a_sequence_is_no_matter_for_exact_match(seed):
+    labels, logits, _ = next(setting(seed))
+    with pytest.raises(ValueError, match=r"Expected logits \[B, T, V\]. Received: logits \[4, 6\]; take TokenAccuracy"):
+        ExactMatch().update_state(labels[:, 0], logits[:, 0])
