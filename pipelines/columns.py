@@ -1,17 +1,15 @@
 """Columns of records as tensors: texts as ragged ids, labels as indices, rows of numbers."""
 
-import re
 from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
 
+from seqkeras.pipelines.arguments import listed
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.tokenizers import train_tokenizer
-from seqkeras.pipelines.vocabulary import Tokenizer
+from seqkeras.pipelines.vocabulary import Tokenizer, unicode_text
 from seqkeras.tokens import END, START
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def texts(records, column):
@@ -22,11 +20,10 @@ def texts(records, column):
     """
     values = records.column(column)
     for index, value in enumerate(values):
-        if not isinstance(value, str):
-            place = records.places[index]
-            raise ValueError(f"Expected text in column {column}. Received: {type(value).__name__} in {place}")
-        if not value.isascii() and _SURROGATE.search(value):
-            raise ValueError(f"Expected Unicode text. Received: half a surrogate pair in {records.places[index]}")
+        try:
+            unicode_text(value)
+        except ValueError as error:
+            raise ValueError(f"{error} in {records.places[index]}, column {column}") from None
     return values
 
 
@@ -80,9 +77,8 @@ def names(records, column, many=False):
     for index, value in enumerate(records.column(column)):
         row = str(value).split() if many else [str(value).strip()]
         if not isinstance(value, (str, Integral, np.bool_)) or not all(row):
-            raise ValueError(
-                f"Expected a label, text or a whole number. Received: {value!r} in {records.places[index]}"
-            )
+            expected = "labels in a text or a list of texts" if many else "a label, text or a whole number"
+            raise ValueError(f"Expected {expected}. Received: {value!r:.80} in {records.places[index]}")
         found.append(row)
     return found
 
@@ -91,15 +87,17 @@ def train_labels(labels, records, column, many=False):
     """The classes: those given, or those of the training records; two at least.
 
     Args:
-        labels: Labels, or the names of the classes that must be there, or None.
+        labels: Labels, or a list of the names of the classes that must be there, or None.
         many: as in `names`.
     """
     if isinstance(labels, Labels):
         return labels
     if "train" not in records:
         raise ValueError(f"Expected Labels where there are no training records. Received: labels={labels}")
+    if labels is not None:
+        listed("Labels, or a list of names", labels=labels)
     present = {name for row in names(records["train"], column, many) for name in row}
-    wanted = Labels.train(present) if labels is None else Labels(map(str, labels))
+    wanted = Labels.train(present) if labels is None else Labels([str(name) for name in labels])
     if len(wanted) < 2 or not present.issuperset(wanted.names):
         raise ValueError(
             "Expected training records of two classes at least, and of every class asked for. "
@@ -135,20 +133,33 @@ def numbers(records, column, width=None):
     rows = []
     for index, value in enumerate(records.column(column)):
         try:
-            row = np.asarray(value, np.float32)
-        except (TypeError, ValueError):
+            rows.append(steps(value, np.float32))
+        except ValueError as error:
+            raise ValueError(f"{error} in {records.places[index]}") from None
+        width = rows[0].shape[1] if width is None else width
+        if rows[-1].shape[1] != width:
             raise ValueError(
-                f"Expected rows of numbers of one width. Received: others in {records.places[index]}"
-            ) from None
-        row = row[:, None] if row.ndim == 1 else row
-        width = row.shape[-1] if width is None else width
-        if row.ndim != 2 or row.shape[1] != width or not np.isfinite(row).all():
-            raise ValueError(
-                f"Expected finite numbers [T, {width}]. Received: shape {row.shape} in {records.places[index]}"
-                + ("" if np.isfinite(row).all() else ", not all of them finite")
+                f"Expected numbers [T, {width}]. Received: shape {rows[-1].shape} in {records.places[index]}"
             )
-        rows.append(row)
     return ragged(rows, np.float32)
+
+
+def steps(values, dtype):
+    """[T, D] or [T] numbers as an array [T, D].
+
+    Raises:
+        ValueError: what is not a table of finite numbers.
+    """
+    try:
+        with np.errstate(over="ignore"):  # what dtype cannot hold is not finite, and refused below
+            array = np.asarray(values, dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Expected numbers [T, D] or [T]. Received: others ({error})") from None
+    if array.ndim not in (1, 2):
+        raise ValueError(f"Expected numbers [T, D] or [T]. Received: shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"Expected finite numbers. Received: shape {array.shape}, not all of them finite")
+    return array[:, None] if array.ndim == 1 else array
 
 
 def ragged(rows, dtype):

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from seqkeras.pipelines.arguments import listed
 from seqkeras.pipelines.files import read_json, write_json
 
 
@@ -10,7 +11,10 @@ class Labels:
     """Class names in the order of their indices 0, 1, 2, …"""
 
     def __init__(self, names):
+        listed("a list of names", names=names)
         self.names = list(names)
+        if not self.names or not all(isinstance(name, str) for name in self.names):
+            raise ValueError(f"Expected names, one at least, each a text. Received: names={self.names}")
         self._indices = {name: index for index, name in enumerate(self.names)}
         if len(self._indices) != len(self.names):
             raise ValueError(f"Expected distinct names. Received: names={self.names}")
@@ -48,8 +52,6 @@ class Labels:
         """The labels that `save` wrote into this folder."""
         path = Path(folder) / "labels.json"
         names = read_json(path).get("names")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ValueError(f"Expected a list of names. Received: names={names!r} in {path}")
         try:
             return cls(names)
         except ValueError as error:

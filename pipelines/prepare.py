@@ -1,13 +1,15 @@
 """What all tasks share: from checked splits to batched datasets and a report of what became of each record."""
 
+import functools
+import inspect
 from collections import Counter
 from dataclasses import dataclass, field
-from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
 
 from seqkeras.pipelines import batching
+from seqkeras.pipelines.arguments import switch, whole_or_none
 from seqkeras.pipelines.columns import ended, lengths_of
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.splits import shared
@@ -26,7 +28,18 @@ class Data:
         lengths: dict of role -> the length of the longest example in any split, END counted where there is one: what
             a search needs as `max_length`, and an exported file as `length`.
         shapes: the shapes that batches are padded to, dicts of role -> length.
-        report: dict of split -> counts of records read, kept and skipped, share of padding, shared texts.
+        report: dict of split -> what became of its records, a dict:
+            "read", "kept": records the source held, and those that became examples.
+            "skipped": dict of reason -> records left out: "blank" ones by the reader, those with "no tokens", and
+                those "longer than" `max_length`.
+            "cut": with `truncate`, the records that lost what is beyond `max_length`.
+            "windows", "parts": pieces that the records of `language_model` and `documents` are cut into.
+            "padding": the share of padding among all tokens of the batches, from 0 to 1.
+            "unseen classes": in train, names of the classes that no example has.
+            "same text in train": in validation and test, records whose text is in train too.
+            "left out each epoch": in train, with `fixed_shapes`, the examples that fill no batch.
+            Of `forecasting`: "windows", "series", series "too short" for a window; in train the "mean" and
+            "deviation" of each variable.
     """
 
     train: tf.data.Dataset | None = None
@@ -49,6 +62,7 @@ def prepare(
     ends=(),
     tokenizers=None,
     labels=None,
+    classes="label",
     cut=None,
     *,
     batch_size=None,
@@ -69,22 +83,20 @@ def prepare(
         assemble: a batch, dict of tensors -> what the model eats.
         ends: the columns that END is put behind.
         tokenizers, labels: handed on.
+        classes: the column of indices of `labels`.
         cut: columns of records -> columns of examples, where a record is more than one; counted as "windows".
-        batch_size: examples a batch; 32 when neither this nor `tokens_per_batch` is given.
-        tokens_per_batch: instead, at most so many tokens a batch, padding and both sides counted.
-        max_length: examples with a longer row (END counted) are skipped, or cut when `truncate` is true.
-        num_buckets: at most so many padded shapes; None means 24, or 1 with `fixed_shapes`.
-        shuffle: whether the training examples come in another order each epoch; seeded by `seed`.
-        fixed_shapes: every training batch is full, so that there are no more shapes than buckets, as XLA and TPUs like
-            it. What does not fill a batch, other examples each epoch when they are shuffled, is left out and counted;
-            validation and test keep theirs.
+
+    The options by keyword are those of every task, told at `tasks.classification`.
 
     The shapes are those that fit the training examples best; one that holds everything is added where an example of
     another split needs it.
     """
     if batch_size is None and tokens_per_batch is None:
         batch_size = 32
-    positive(batch_size=batch_size, tokens_per_batch=tokens_per_batch, num_buckets=num_buckets, max_length=max_length)
+    whole_or_none(
+        batch_size=batch_size, tokens_per_batch=tokens_per_batch, num_buckets=num_buckets, max_length=max_length
+    )
+    switch(truncate=truncate, shuffle=shuffle, fixed_shapes=fixed_shapes)
     data = Data(tokenizers=tokenizers or {}, labels=labels)
     columns = {}
     for split, records in splits.items():
@@ -94,6 +106,8 @@ def prepare(
         if cut is not None:
             columns[split] = cut(columns[split])
             data.report[split]["windows"] = next(iter(columns[split].values())).shape[0]
+    if labels is not None and "train" in splits:
+        data.report["train"]["unseen classes"] = unseen(labels, columns["train"][classes])
     lengths = {split: lengths_of(columns[split]) for split in splits}
     data.lengths = {
         name: max(int(of_split[name].max()) for of_split in lengths.values()) for name in next(iter(lengths.values()))
@@ -129,15 +143,28 @@ def prepare(
     return data
 
 
-def positive(**counts):
-    """Checks that those given are whole numbers above 0.
+def task(function):
+    """A function of `tasks` whose `**options` are those of `prepare`: help names them, and no others are taken."""
+    own = inspect.signature(function)
+    shared = [one for one in inspect.signature(prepare).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    *named, _ = own.parameters.values()
+    named += [one for one in shared if one.name not in own.parameters]
+    names = [one.name for one in named]
 
-    Raises:
-        ValueError: names the one that is not.
-    """
-    for name, value in counts.items():
-        if value is not None and (not isinstance(value, Integral) or value < 1):
-            raise ValueError(f"Expected a positive whole number. Received: {name}={value!r}")
+    @functools.wraps(function)
+    def checked(*given, **options):
+        if unknown := sorted(options.keys() - names):
+            raise TypeError(f"Expected options among {', '.join(names)}. Received: {', '.join(unknown)}")
+        return function(*given, **options)
+
+    checked.__signature__ = own.replace(parameters=named)
+    return checked
+
+
+def unseen(labels, column):
+    """The names of the classes that no row of a column of indices, ragged or dense, has."""
+    indices = np.setdiff1d(np.arange(len(labels)), getattr(column, "flat_values", column))
+    return [labels.names[index] for index in indices]
 
 
 def fitted(records, columns, ends, max_length=None, truncate=False):

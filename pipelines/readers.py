@@ -1,22 +1,21 @@
 """From files to records, `.gz` read through. A record without text, or with a blank one, is skipped and counted."""
 
 import csv
-import gzip
 import json
 import re
-import zlib
 from array import array
 from collections import Counter
 from contextlib import contextmanager
 from fnmatch import fnmatch
-from io import BufferedReader, TextIOWrapper
 from itertools import chain
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
+from seqkeras.pipelines.arguments import listed
 from seqkeras.pipelines.records import Places, Records, column_number, lists
+from seqkeras.pipelines.text_files import empty, ended_lines, lines_of, unzipped
 
 __all__ = [
     "file_per_class",
@@ -35,14 +34,14 @@ __all__ = [
 
 def lines(path, encoding="utf-8"):
     """One record a line: (text,)."""
-    return _records(path, ((number, (line,)) for number, line in enumerate(_lines(path, encoding), 1)), ("text",))
+    return _records(path, ((number, (line,)) for number, line in enumerate(lines_of(path, encoding), 1)), ("text",))
 
 
 def text(path, encoding="utf-8"):
     """The whole file as one record: (text,); a line of it ends with "\\n" whatever the file has."""
-    whole = "".join(_ended(path, encoding))
+    whole = "".join(ended_lines(path, encoding))
     if not whole.strip():
-        raise _empty(path)
+        raise empty(path)
     return Records([(whole if whole.endswith("\n") else whole + "\n",)], Places([f"{path}:"], [1]), ("text",))
 
 
@@ -53,7 +52,7 @@ def parallel_lines(source_path, target_path, encoding="utf-8"):
         ValueError: where the last line with text is not the same in both; blank lines after it do not count.
     """
     paths = (source_path, target_path)
-    files = [list(_lines(path, encoding)) for path in paths]
+    files = [list(lines_of(path, encoding)) for path in paths]
     ends = [max(number for number, line in enumerate(file, 1) if line.strip()) for file in files]
     if ends[0] != ends[1]:
         shorter = paths[int(np.argmin(ends))]
@@ -70,7 +69,7 @@ def table(path, columns=None, delimiter=None, header=None, encoding="utf-8"):
 
     Args:
         columns: names from the header, or numbers from 0, in the order wanted; None takes all.
-        delimiter: None takes a comma for `.csv` and a tab otherwise. With a tab, quotes mean nothing.
+        delimiter: one character; None takes a comma for `.csv` and a tab otherwise. With a tab, quotes mean nothing.
         header: whether the first line names the columns; None takes it so when `columns` holds a name.
 
     Raises:
@@ -78,20 +77,27 @@ def table(path, columns=None, delimiter=None, header=None, encoding="utf-8"):
             several lines is named by its first.
     """
     columns = [columns] if isinstance(columns, (Integral, str)) else columns
+    if columns is not None:
+        listed("names or numbers of columns", columns=columns)
     named = any(isinstance(column, str) for column in columns or ())
     if delimiter is None:
-        delimiter = "," if Path(str(path).removesuffix(".gz")).suffix == ".csv" else "\t"
+        delimiter = "," if unzipped(path).suffix.lower() == ".csv" else "\t"
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"':
+        raise ValueError(f"Expected one character between columns. Received: delimiter={delimiter!r}")
     with _fields_of_any_length():
         rows = _rows(path, delimiter, encoding)
         head = _head(rows, 2 if named or header else 1)
         first = next((index for index, (_, row) in enumerate(head) if row), 0)
         names = tuple(name.strip() for name in head.pop(first)[1]) if named or header else ()
         width = len(names) if named else next((len(row) for _, row in head if row), 0)
-        numbers = range(width) if columns is None else [column_number(one, names, width, path) for one in columns]
+        where = f"{path}, a row of which has {width} columns with {delimiter!r} between them"
+        numbers = range(width) if columns is None else [column_number(one, names, width, where) for one in columns]
 
         def chosen(line, row):
             if len(row) not in (0, width):
-                raise ValueError(f"Expected {width} columns. Received: {len(row)} in {path}:{line}")
+                raise ValueError(
+                    f"Expected {width} columns with {delimiter!r} between them. Received: {len(row)} in {path}:{line}"
+                )
             return tuple(row[number] for number in numbers if row)
 
         names = tuple(names[number] for number in numbers) if len(names) == width else ()
@@ -105,7 +111,7 @@ def pattern(path, regex, encoding="utf-8"):
     """
     try:
         compiled = re.compile(regex)
-    except re.error as error:
+    except (re.error, TypeError) as error:
         raise ValueError(f"Expected a regular expression. Received: regex={regex!r} ({error})") from None
     if not compiled.groups:
         raise ValueError(f"Expected at least one group. Received: regex={regex!r}")
@@ -117,12 +123,12 @@ def pattern(path, regex, encoding="utf-8"):
         return match.groups("")
 
     names = tuple(compiled.groupindex) if len(compiled.groupindex) == compiled.groups else ()
-    return _parsed(path, groups, enumerate(_lines(path, encoding), 1), names)
+    return _parsed(path, groups, enumerate(lines_of(path, encoding), 1), names)
 
 
 def json_lines(path, fields, encoding="utf-8"):
     """One JSON object a line; `fields` are the keys wanted, in order. A value stays as JSON has it."""
-    fields = (fields,) if isinstance(fields, str) else tuple(fields)
+    fields = _fields(fields)
 
     def values(line):
         try:
@@ -134,7 +140,7 @@ def json_lines(path, fields, encoding="utf-8"):
             raise ValueError(f"Expected an object with {list(fields)}. Received: {received}")
         return tuple(value[name] for name in fields)
 
-    return _parsed(path, values, enumerate(_lines(path, encoding), 1), fields)
+    return _parsed(path, values, enumerate(lines_of(path, encoding), 1), fields)
 
 
 def time_series(path, encoding="utf-8"):
@@ -143,12 +149,14 @@ def time_series(path, encoding="utf-8"):
     After the line "@data" each line is a record: commas between the numbers of a dimension, colons between the
     dimensions and before the label.
     """
-    numbered = enumerate(_lines(path, encoding), 1)
+    numbered = enumerate(lines_of(path, encoding), 1)
     if not any(line.strip().lower() == "@data" for _, line in numbered):  # which also skips what is before it
         raise ValueError(f"Expected a line @data before the records. Received: path={str(path)!r} without one")
 
     def series(line):
         *dimensions, label = line.split(":")
+        if not dimensions or "," in label:
+            raise ValueError(f"Expected a label behind the last colon. Received: {label[:80]!r}")
         try:
             rows = [[float(value) for value in dimension.split(",")] for dimension in dimensions]
             return [list(step) for step in zip(*rows, strict=True)], label.strip()
@@ -170,9 +178,9 @@ def file_per_class(folder, glob="*.txt", encoding="utf-8"):
     """A file a class, a line a text: (text, label), the label being the file's name without its suffix.
 
     Args:
-        glob: which files are classes; a file's `.gz` is not part of its name here.
+        glob: which files are classes, in small or capital letters; a file's `.gz` is not part of its name here.
     """
-    files = [path for path in _entries(folder) if path.is_file() and fnmatch(path.name.removesuffix(".gz"), glob)]
+    files = [path for path in _entries(folder) if path.is_file() and fnmatch(unzipped(path).name.lower(), glob.lower())]
     return _classes(folder, files, lines, encoding)
 
 
@@ -192,7 +200,7 @@ def tfds(name, split, fields, data_dir=None):
     """
     import tensorflow_datasets  # takes a while, and only this reader needs it
 
-    fields, name = (fields,) if isinstance(fields, str) else tuple(fields), name.removeprefix("tfds:")
+    fields, name = _fields(fields), name.removeprefix("tfds:")
     source = f"tfds:{name}/{split}"
     builder = tensorflow_datasets.builder(name, data_dir=data_dir)
     features = builder.info.features
@@ -250,49 +258,18 @@ def _parsed(path, parse, numbered, names):
     return _records(path, rows(), names)
 
 
-def _ended(path, encoding):
-    """The lines of a file, gzip or not, without its byte order mark, each with "\\n" at its end, the last as it is.
-
-    Only "\\n" and "\\r\\n" end a line: str.splitlines knows eight more.
-    """
-    number = 0
-    with gzip.open(path) if Path(path).suffix == ".gz" else open(path, "rb") as file:
-        try:
-            for line in TextIOWrapper(BufferedReader(file, 1 << 20), encoding, newline="\n"):
-                if not number:
-                    line = line.removeprefix("\ufeff")
-                number += 1
-                yield line[:-2] + "\n" if line.endswith("\r\n") else line
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"Expected a gzip file. Received: path={str(path)!r} ({error})") from None
-        except LookupError:
-            raise ValueError(f"Expected the name of an encoding. Received: encoding={encoding!r}") from None
-        except UnicodeDecodeError as error:  # whose bytes begin in the line after the last one that was read
-            number += error.object.count(b"\n", 0, error.start) + 1
-            raise ValueError(
-                f"Expected text in {encoding}. Received: byte 0x{error.object[error.start]:02x} in {path}:{number}; "
-                "give the file's encoding, or mend that line"
-            ) from None
-
-
-def _lines(path, encoding):
-    """Lines without their ends, one of them at least not blank."""
-    blank = True
-    for line in _ended(path, encoding):
-        blank = blank and not line.strip()
-        yield line.removesuffix("\n")
-    if blank:
-        raise _empty(path)
-
-
-def _empty(path):
-    return ValueError(f"Expected text. Received: path={str(path)!r}, which is empty")
+def _fields(fields):
+    """A name or several as a tuple."""
+    if isinstance(fields, str):
+        return (fields,)
+    listed("names of fields", fields=fields)
+    return tuple(fields)
 
 
 def _rows(path, delimiter, encoding):
     """(line it begins on, row) of a delimited file; a blank row is an empty list."""
     if delimiter == "\t":
-        numbered = enumerate((line.split("\t") for line in _lines(path, encoding)), 1)
+        numbered = enumerate((line.split("\t") for line in lines_of(path, encoding)), 1)
     else:
         numbered = _quoted(path, delimiter, encoding)
     return ((number, row if any(map(str.strip, row)) else []) for number, row in numbered)
@@ -300,7 +277,7 @@ def _rows(path, delimiter, encoding):
 
 def _quoted(path, delimiter, encoding):
     """(line it begins on, row) of a file with quotes as RFC 4180 has them."""
-    reader = csv.reader((line + "\n" for line in _lines(path, encoding)), delimiter=delimiter, strict=True)
+    reader = csv.reader((line + "\n" for line in lines_of(path, encoding)), delimiter=delimiter, strict=True)
     number = 1
     try:
         for row in reader:
@@ -338,7 +315,7 @@ def _entries(folder):
 def _texts(folder, encoding):
     """The files of a folder, each one text."""
     files = [path for path in _entries(folder) if path.is_file()]
-    records = _records(folder, enumerate(("".join(_ended(path, encoding)),) for path in files), ("text",))
+    records = _records(folder, enumerate(("".join(ended_lines(path, encoding)),) for path in files), ("text",))
     which = records.places.numbers
     records.places = Places([f"{path}:" for path in files], np.ones(len(which)), which)
     records.skipped["not a file"] += len(_entries(folder)) - len(files)
@@ -350,7 +327,7 @@ def _classes(folder, paths, read, encoding):
         raise ValueError(f"Expected an entry a class. Received: folder={str(folder)!r} with none")
     total = Records([], Places([], []), ("text", "label"))
     for path in paths:
-        label = path.name if path.is_dir() else Path(path.name.removesuffix(".gz")).stem
+        label = path.name if path.is_dir() else unzipped(path).stem
         found = read(path, encoding)
         total += Records([(content, label) for (content,) in found], found.places, total.names, found.skipped)
     return total

@@ -7,6 +7,8 @@ from numbers import Integral
 
 import numpy as np
 
+from seqkeras.pipelines.arguments import listed
+
 
 class Places(Sequence):
     """Where rows came from, one a row: a number and what stands before it, put together when it is asked for.
@@ -70,9 +72,20 @@ class Records:
         return self.rows[index]
 
     def __add__(self, other):
-        """Both sources, one after the other; the columns keep the names of the first."""
+        """Both sources, one after the other.
+
+        Raises:
+            ValueError: where both have names for their columns, and not the same.
+        """
+        if not isinstance(other, Records):
+            return NotImplemented
+        if self.names and other.names and self.names != other.names:
+            raise ValueError(
+                f"Expected the same columns. Received: names={self.names} and names={other.names}; choose them with "
+                "`select`, or set `names`"
+            )
         skipped = self.skipped + other.skipped
-        return Records(self.rows + other.rows, self.places + other.places, self.names, skipped)
+        return Records(self.rows + other.rows, self.places + other.places, self.names or other.names, skipped)
 
     def column(self, number):
         """One column as a list."""
@@ -95,6 +108,8 @@ class Records:
 
 def lists(*columns):
     """Records from Python lists, one list a column."""
+    for column in columns:
+        listed("lists, one a column", column=column)
     columns = [list(column) for column in columns]
     lengths = [len(column) for column in columns]
     if len(set(lengths)) != 1:
@@ -108,6 +123,6 @@ def column_number(column, names, width, where):
         if list(names).count(column) != 1:
             raise ValueError(f"Expected a column once among {list(names)}. Received: column={column!r} of {where}")
         return list(names).index(column)
-    if not isinstance(column, Integral) or not 0 <= column < width:
+    if not isinstance(column, Integral) or isinstance(column, bool) or not 0 <= column < width:
         raise ValueError(f"Expected a column from 0 to {width - 1}. Received: column={column!r} of {where}")
     return column

@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from seqkeras.pipelines.arguments import switch, whole
 from seqkeras.pipelines.batching import order
-from seqkeras.pipelines.columns import ids, tokenizer_for, windows
-from seqkeras.pipelines.prepare import Data, fitted, positive
+from seqkeras.pipelines.columns import ids, steps, tokenizer_for, windows
+from seqkeras.pipelines.prepare import Data, fitted
 from seqkeras.pipelines.splits import splits
 from seqkeras.tokens import PAD, START
 
@@ -27,14 +28,19 @@ def forecasting(
         batch_size: examples a batch.
         shuffle: whether the training examples come in another order each epoch; seeded by `seed`.
 
+    Returns: `Data`.
+
     Raises:
         ValueError: no series long enough for one window; numbers that are not finite; series of different widths.
     """
-    positive(window=window, horizon=horizon, stride=stride, batch_size=batch_size)
+    whole(window=window, horizon=horizon, stride=stride, batch_size=batch_size)
+    whole(0, seed=seed)
+    switch(shuffle=shuffle)
     given = {"train": train, "validation": validation, "test": test}
     given = {split: _series(series, split) for split, series in given.items() if series is not None}
-    if len({series.shape[1] for all_series in given.values() for series in all_series}) != 1:
-        raise ValueError("Expected series of one width. Received: none, or of several widths")
+    widths = {split: sorted({series.shape[1] for series in all_series}) for split, all_series in given.items()}
+    if not given or len(set().union(*widths.values())) != 1:
+        raise ValueError(f"Expected series of one width. Received: widths={widths}")
     data = Data(lengths={"values": window})
     mean, deviation = 0.0, 1.0
     if "train" in given:
@@ -50,7 +56,10 @@ def forecasting(
         short = sum(len(one) == 0 for one in starts)
         starts = np.concatenate(starts)
         if not len(starts):
-            raise ValueError(f"Expected a series of {window + horizon} rows or more in {split}. Received: none")
+            raise ValueError(
+                f"Expected a series of {window + horizon} rows or more in {split}. Received: series={len(all_series)}, "
+                f"the longest of {max(map(len, all_series))} rows; lower `window` or `horizon`"
+            )
         data.report[split] = {"windows": len(starts), "series": len(all_series), "too short": short}
         data.steps[split] = -(-len(starts) // batch_size)
         dataset = _windows(values, starts, window, horizon, batch_size, seed if shuffle and split == "train" else None)
@@ -73,24 +82,17 @@ def _windows(values, starts, window, horizon, batch_size, seed):
 
 
 def _series(given, split):
-    """The series given, a list of arrays [T, D]."""
+    """The series given, a list of arrays [T, D], one at least."""
     many = isinstance(given, (list, tuple)) and all(hasattr(one, "__array__") or _is_table(one) for one in given)
     given = given if many else [given]
+    if not given:
+        raise ValueError(f"Expected one series or more. Received: {split}=[]")
     checked = []
     for number, one in enumerate(given, 1):
         try:
-            array = np.asarray(one, "float64")
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"Expected numbers [T, D] or [T]. Received: {error} in series {number} of {split}"
-            ) from None
-        array = array[:, None] if array.ndim == 1 else array
-        if array.ndim != 2 or not np.isfinite(array).all():
-            raise ValueError(
-                f"Expected finite numbers [T, D] or [T]. Received: shape {array.shape} in series {number} of {split}"
-                + ("" if np.isfinite(array).all() else ", not all of them finite")
-            )
-        checked.append(array)
+            checked.append(steps(one, "float64"))
+        except ValueError as error:
+            raise ValueError(f"{error} in series {number} of {split}") from None
     return checked
 
 
@@ -107,7 +109,7 @@ def documents(
     vocab_size=None,
     length=64,
     batch_size=16,
-    **options,
+    seed=0,
 ):
     """(text,) -> (ids [B, T], next [B, T], weight [B, T]) in order: row b of a batch goes on in row b of the next.
 
@@ -119,10 +121,12 @@ def documents(
         tokenizer, vocab_size: as of `language_model`.
         length: T, steps of a chunk.
         batch_size: B, rows.
-        **options: `seed`, of the split.
+        seed: of the choice of what a share splits off.
+
+    Returns: `Data`.
     """
-    positive(length=length, batch_size=batch_size)
-    records = splits(train, validation, test, ("text",), lambda row: row[0], None, **options)
+    whole(length=length, batch_size=batch_size)
+    records = splits(train, validation, test, ("text",), lambda row: row[0], None, seed)
     tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size)
     data = Data(tokenizers={"text": tokenizer}, lengths={"text": length})
     for split, texts in records.items():

@@ -1,10 +1,10 @@
 """Training, validation and test records: checked, split without the same text on both sides, compared."""
 
 from collections import Counter
-from numbers import Number
 
 import numpy as np
 
+from seqkeras.pipelines.arguments import listed, whole
 from seqkeras.pipelines.records import Places, Records
 
 NAMES = ("train", "validation", "test")
@@ -20,6 +20,7 @@ def splits(train, validation, test, columns, key, label=None, seed=0):
         label: record -> its label; the first record of each stays in training. None where records have none.
         seed: of the choice of what is split off.
     """
+    whole(0, seed=seed)
     given = dict(zip(NAMES, (train, validation, test), strict=True))
     shares = {split: given.pop(split) for split in NAMES[1:] if isinstance(given[split], (float, np.floating))}
     records = {split: checked(data, columns, split) for split, data in given.items() if data is not None}
@@ -46,8 +47,8 @@ def checked(data, columns, split):
     Raises:
         ValueError: no records, or a row of another width; names the row's place.
     """
-    if isinstance(data, (str, Number, dict)):
-        raise ValueError(f"Expected Records of a reader, or a list of tuples. Received: {split}={data!r}")
+    share = "" if split == "train" else ", or a share above 0 and below 1"
+    listed(f"Records of a reader, or a list of tuples{share}", **{split: data})
     if isinstance(data, Records):
         rows, places, skipped = data.rows, data.places, data.skipped
     else:
@@ -59,7 +60,7 @@ def checked(data, columns, split):
         if len(row) != len(columns):
             raise ValueError(
                 f"Expected rows of ({', '.join(columns)}). Received: {len(row)} columns in {places[index]}; "
-                "choose columns with `select`"
+                "choose columns with `select`, or read a table with its own `delimiter`"
             )
     return Records([_plain(row) for row in rows], places, columns, skipped)
 
@@ -80,7 +81,9 @@ def split_off(records, split, wanted, key, label, seed):
             seen |= labels
     if not off or not kept:
         raise ValueError(
-            f"Expected enough to split. Received: {len(groups)} different records, {wanted} wanted for {split}"
+            f"Expected different records enough for train and {split}. Received: {len(groups)} different records, "
+            f"{wanted} wanted for {split}; give more of them (a file is one to `readers.text`, a line is one to "
+            f"`readers.lines`), a greater share, or records as {split}"
         )
     return records.take(sorted(kept), records.skipped), records.take(sorted(off))
 

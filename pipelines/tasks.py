@@ -2,26 +2,42 @@
 
 Every function takes `train`, `validation` and `test`: `Records` of a reader, or a list of tuples with the columns
 that its first line shows. `validation` and `test` may also be shares of the records in `train` to split off, such as
-0.1; records of the same text stay together. `**options` are those of `prepare`: batch_size, tokens_per_batch,
-max_length, truncate, num_buckets, shuffle, seed, fixed_shapes.
+0.1; records of the same text stay together. `**options` say how examples become batches, the same for every task; they
+are told at `classification`. Every function returns `Data`.
 """
 
 import numpy as np
 import tensorflow as tf
 
+from seqkeras.pipelines.arguments import whole_or_none
 from seqkeras.pipelines.columns import ids, indices, numbers, ragged, tokenizer_for, train_labels, windows
-from seqkeras.pipelines.prepare import positive, prepare
+from seqkeras.pipelines.prepare import prepare, task
 from seqkeras.pipelines.splits import splits
 from seqkeras.tokens import END, PAD, START
 
+SIDES = ("source", "target")
 
+
+@task
 def classification(train=None, validation=None, test=None, tokenizer="words", vocab_size=None, labels=None, **options):
     """(text, label) -> (ids [B, T], label [B]).
 
     Args:
         tokenizer: a Tokenizer, or "characters", "bytes", "words", "unigram" or "bpe" to train one on `train`.
         vocab_size: at most so many ids, for a tokenizer to be trained.
-        labels: Labels, or the names of the classes expected; None takes those in `train`.
+        labels: Labels, or a list of the names of the classes expected; None takes those in `train`.
+        batch_size: examples a batch; 32 when neither this nor `tokens_per_batch` is given.
+        tokens_per_batch: instead, at most so many tokens a batch, padding and both sides counted.
+        max_length: examples with a longer row (END counted) are skipped, or cut when `truncate` is true.
+        num_buckets: at most so many padded shapes; None means 24, or 1 with `fixed_shapes`.
+        shuffle: whether the training examples come in another order each epoch.
+        seed: of that order, and of the choice of what a share splits off.
+        fixed_shapes: every training batch is full, so that there are no more shapes than buckets, as XLA and TPUs like
+            it. What does not fill a batch, other examples each epoch when they are shuffled, is left out and counted;
+            validation and test keep theirs.
+
+    Returns: `Data`: `train`, `validation`, `test` as batched datasets, tokenizers, labels, and a report of what became
+        of each record.
     """
     records = splits(train, validation, test, ("text", "label"), _first, _second, options.get("seed", 0))
     labels = train_labels(labels, records, 1)
@@ -36,8 +52,14 @@ def classification(train=None, validation=None, test=None, tokenizer="words", vo
     return prepare(records, _first, encode, assemble, (), {"text": tokenizer}, labels, **options)
 
 
+@task
 def generation(train=None, validation=None, test=None, tokenizer="characters", vocab_size=None, labels=None, **options):
-    """(label, text) -> ({"label" [B], "target" [B, T]}, next [B, T], weight [B, T]); as `classification` else."""
+    """(label, text) -> ({"label" [B], "target" [B, T]}, next [B, T], weight [B, T]).
+
+    The other arguments are those of `classification`.
+
+    Returns: `Data`.
+    """
     records = splits(train, validation, test, ("label", "text"), _second, _first, options.get("seed", 0))
     labels = train_labels(labels, records, 0)
     tokenizer = tokenizer_for(records, 1, tokenizer, vocab_size)
@@ -52,17 +74,22 @@ def generation(train=None, validation=None, test=None, tokenizer="characters", v
     return prepare(records, _second, encode, assemble, ("target",), {"target": tokenizer}, labels, **options)
 
 
+@task
 def translation(train=None, validation=None, test=None, tokenizer="unigram", vocab_size=None, **options):
     """(source, target) -> ({"source" [B, S], "target" [B, T]}, next [B, T], weight [B, T]).
 
     Args:
         tokenizer, vocab_size: one for both sides, or a dict with the keys "source" and "target". A name trains a
             tokenizer a side; an instance serves where it is given.
+
+    The other arguments are those of `classification`.
+
+    Returns: `Data`.
     """
     records = splits(train, validation, test, ("source", "target"), _first, None, options.get("seed", 0))
+    tokenizer, vocab_size = _sides(tokenizer=tokenizer), _sides(vocab_size=vocab_size)
     tokenizers = {
-        role: tokenizer_for(records, column, _of(tokenizer, role), _of(vocab_size, role))
-        for column, role in enumerate(("source", "target"))
+        role: tokenizer_for(records, column, tokenizer[role], vocab_size[role]) for column, role in enumerate(SIDES)
     }
 
     def encode(records):
@@ -78,10 +105,15 @@ def translation(train=None, validation=None, test=None, tokenizer="unigram", voc
     return prepare(records, _first, encode, assemble, ("source", "target"), tokenizers, None, **options)
 
 
+@task
 def tagging(train=None, validation=None, test=None, tokenizer="words", vocab_size=None, labels=None, **options):
     """(words, tags) -> (ids [B, T], tags [B, T], weight [B, T]); words and tags separated by white space.
 
     There must be as many tags as the tokenizer makes ids; "words" trains one that leaves punctuation on its word.
+
+    The other arguments are those of `classification`.
+
+    Returns: `Data`.
     """
     records = splits(train, validation, test, ("words", "tags"), _first, None, options.get("seed", 0))
     labels = train_labels(labels, records, 1, many=True)
@@ -101,9 +133,10 @@ def tagging(train=None, validation=None, test=None, tokenizer="words", vocab_siz
     def assemble(batch):
         return batch["text"], batch["tags"], _weight(batch["text"])
 
-    return prepare(records, _first, encode, assemble, (), {"text": tokenizer}, labels, **options)
+    return prepare(records, _first, encode, assemble, (), {"text": tokenizer}, labels, "tags", **options)
 
 
+@task
 def language_model(
     train=None,
     validation=None,
@@ -118,8 +151,12 @@ def language_model(
     Args:
         max_length: a text of more steps, END counted, is cut into windows of so many, none left out; the report counts
             texts and windows.
+
+    The other arguments are those of `classification`.
+
+    Returns: `Data`.
     """
-    positive(max_length=max_length)
+    whole_or_none(max_length=max_length)
     records = splits(train, validation, test, ("text",), _first, None, options.get("seed", 0))
     tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size)
 
@@ -135,11 +172,17 @@ def language_model(
         text = batch["text"]
         return _shifted(text, batch["before"]), text, _weight(text)
 
-    return prepare(records, _first, encode, assemble, ("text",), {"text": tokenizer}, None, cut, **options)
+    return prepare(records, _first, encode, assemble, ("text",), {"text": tokenizer}, cut=cut, **options)
 
 
+@task
 def series(train=None, validation=None, test=None, labels=None, **options):
-    """(values, label) -> ({"values" [B, T, D], "length" [B]}, label [B]); a record's values are [T, D] or [T]."""
+    """(values, label) -> ({"values" [B, T, D], "length" [B]}, label [B]); a record's values are [T, D] or [T].
+
+    The other arguments are those of `classification`.
+
+    Returns: `Data`.
+    """
     records = splits(train, validation, test, ("values", "label"), _numbers, _second, options.get("seed", 0))
     labels = train_labels(labels, records, 1)
     width = numbers(next(iter(records.values())), 0).shape[-1]
@@ -168,8 +211,14 @@ def _numbers(row):
     return repr(np.asarray(row[0], object).tolist())
 
 
-def _of(value, role):
-    return value.get(role) if isinstance(value, dict) else value
+def _sides(**option):
+    """An option as a dict with a value a side, given as one or as one for both."""
+    ((name, value),) = option.items()
+    if not isinstance(value, dict):
+        return dict.fromkeys(SIDES, value)
+    if value.keys() != set(SIDES):
+        raise ValueError(f"Expected the keys {SIDES}. Received: {name}={value}")
+    return value
 
 
 def _shifted(next_, before=START):

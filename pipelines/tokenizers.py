@@ -12,8 +12,9 @@ import sentencepiece
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from seqkeras.pipelines.arguments import switch, whole
 from seqkeras.pipelines.files import read_json, write_bytes
-from seqkeras.pipelines.vocabulary import REPLACEMENT, SPECIAL, Tokenizer, Vocabulary
+from seqkeras.pipelines.vocabulary import REPLACEMENT, SPECIAL, Tokenizer, Vocabulary, unicode_texts
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 
@@ -30,7 +31,7 @@ class Characters(Tokenizer):
     @classmethod
     def train(cls, texts, vocab_size=None, min_count=1):
         """Takes every character, or the most frequent that fit into `vocab_size`, seen `min_count` times."""
-        return cls(Vocabulary.count(chain.from_iterable(texts), vocab_size, min_count).pieces)
+        return cls(Vocabulary.count(chain.from_iterable(unicode_texts(texts)), vocab_size, min_count).pieces)
 
     @property
     def vocab_size(self):
@@ -105,8 +106,7 @@ class Words(Tokenizer):
         super().__init__()
         if punctuation not in ("split", "keep", "drop"):
             raise ValueError(f'Expected "split", "keep" or "drop". Received: punctuation={punctuation!r}')
-        if not isinstance(lower, bool):
-            raise ValueError(f"Expected True or False. Received: lower={lower!r}")
+        switch(lower=lower)
         self.vocabulary = Vocabulary(vocabulary)
         self._pieces = self.vocabulary.table(tf.constant(self.vocabulary.pieces))
         self.lower, self.punctuation = lower, punctuation
@@ -117,7 +117,7 @@ class Words(Tokenizer):
     @classmethod
     def train(cls, texts, vocab_size=None, lower=False, punctuation="split", min_count=1):
         """Takes every word, or the most frequent that fit into `vocab_size`, seen `min_count` times."""
-        words = (word for text in texts for word in _words(text, lower, punctuation))
+        words = (word for text in unicode_texts(texts) for word in _words(text, lower, punctuation))
         return cls(Vocabulary.count(words, vocab_size, min_count).pieces, lower, punctuation)
 
     @property
@@ -184,7 +184,8 @@ class SentencePiece(Tokenizer):
         """
         if model not in ("unigram", "bpe"):
             raise ValueError(f'Expected "unigram" or "bpe". Received: model={model!r}')
-        texts, trained = list(texts), io.BytesIO()
+        whole(SPECIAL + 1, vocab_size=vocab_size)
+        texts, trained = list(unicode_texts(texts)), io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=iter(texts),
@@ -246,7 +247,7 @@ def train_tokenizer(name, texts, vocab_size=None, **options):
     if isinstance(name, str) and name in kinds:
         return kinds[name].train(texts, vocab_size, **options)
     if name in ("unigram", "bpe"):
-        return SentencePiece.train(texts, vocab_size or 8000, model=name)
+        return SentencePiece.train(texts, 8000 if vocab_size is None else vocab_size, model=name)
     raise ValueError(f"Expected a Tokenizer or one of {[*kinds, 'unigram', 'bpe']}. Received: tokenizer={name!r}")
 
 

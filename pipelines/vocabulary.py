@@ -1,5 +1,6 @@
 """What all tokenizers share: their surface, and a table of pieces and ids."""
 
+import re
 from collections import Counter
 from numbers import Integral, Number
 from pathlib import Path
@@ -8,11 +9,32 @@ from types import MappingProxyType
 import numpy as np
 import tensorflow as tf
 
+from seqkeras.pipelines.arguments import listed, whole, whole_or_none
 from seqkeras.pipelines.files import write_json
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 SPECIAL = 4  # ids below this are PAD, START, END, UNKNOWN
 REPLACEMENT = "\ufffd"  # what UNKNOWN decodes to
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def unicode_text(value):
+    """The value, where it is text that UTF-8 can hold.
+
+    Raises:
+        ValueError: what it is instead.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"Expected text. Received: {type(value).__name__}")
+    if not value.isascii() and _SURROGATE.search(value):
+        raise ValueError("Expected Unicode text. Received: half a surrogate pair")
+    return value
+
+
+def unicode_texts(texts):
+    """The texts of a list, one after the other, each as `unicode_text` has it."""
+    listed("a list of texts", texts=texts)
+    return map(unicode_text, texts)
 
 
 class Tokenizer(tf.Module):
@@ -24,10 +46,13 @@ class Tokenizer(tf.Module):
 
     def encode(self, texts):
         """A text to its ids, a list of texts to a list of them; no START or END; an unknown piece is UNKNOWN."""
-        return self._encode(texts) if isinstance(texts, str) else [self._encode(text) for text in texts]
+        if isinstance(texts, str):
+            return self._encode(unicode_text(texts))
+        return [self._encode(text) for text in unicode_texts(texts)]
 
     def decode(self, ids):
         """Ids to their text, rows of ids to a list of texts; PAD and START are dropped, END ends a text."""
+        listed("ids, or rows of ids", ids=ids)
         array = np.asarray(ids) if hasattr(ids, "__array__") else None
         ids = list(ids) if array is None else array.tolist()
         if array.ndim > 1 if array is not None else ids and not isinstance(ids[0], Number):
@@ -70,10 +95,10 @@ class Vocabulary(tf.Module):
     @classmethod
     def count(cls, pieces, vocab_size, min_count):
         """The most frequent pieces first, equally frequent ones in order of their text."""
+        whole(min_count=min_count)
+        whole_or_none(SPECIAL + 1, vocab_size=vocab_size)
         counted = sorted(Counter(pieces).items(), key=lambda item: (-item[1], item[0]))
         kept = [piece for piece, count in counted if count >= min_count]
-        if vocab_size is not None and (not isinstance(vocab_size, Integral) or vocab_size <= SPECIAL):
-            raise ValueError(f"Expected more than the {SPECIAL} special ids. Received: vocab_size={vocab_size}")
         return cls(kept if vocab_size is None else kept[: vocab_size - SPECIAL])
 
     def encode(self, pieces):

@@ -113,6 +113,29 @@ def test_lists_and_sums():
     assert (records + records.take([0], {"long": 1})).read == 4
     with pytest.raises(ValueError, match=r"lengths=\[2, 1\]"):
         readers.lists(["a", "b"], [1])
+    for wrong in ("ab", None, {"a"}):
+        with pytest.raises(ValueError, match="a column. Received: column="):
+            readers.lists(wrong, [1, 2])
+
+
+def test_sums_are_of_the_same_columns():
+    named = readers.lists(["a"], [1])
+    named.names = ("text", "label")
+    assert (named + readers.lists(["b"], [2])).names == (readers.lists(["b"], [2]) + named).names == named.names
+    with pytest.raises(ValueError, match=r"\('text', 'label'\) and names=\('label', 'text'\).*select"):
+        named + named.select("label", "text")
+    with pytest.raises(TypeError, match="unsupported"):
+        named + None
+
+
+def test_suffixes_in_capital_letters_are_read_as_small_ones(tmp_path):
+    rows = [("a, b", "+")]
+    for name in ("A.CSV", "A.CSV.GZ", "a.csv.GZ", "A.CSV.gz"):
+        path = write(tmp_path / "tables" / name, '"a, b",+\n', compressed=name.lower().endswith(".gz"))
+        assert readers.table(path).rows == rows, name
+    write(tmp_path / "classes" / "Cat.TXT", "Miau.\n")
+    write(tmp_path / "classes" / "Dog.Txt.GZ", "Wuff.\n", compressed=True)
+    assert readers.file_per_class(tmp_path / "classes").rows == [("Miau.", "Cat"), ("Wuff.", "Dog")]
 
 
 def test_tensorflow_datasets():
@@ -240,6 +263,23 @@ def test_other_encodings_keep_their_line_ends(tmp_path):
 BAD = {
     "a row with too many columns": ("a.tsv", "a\tb\nc\td\te\n", readers.table, "Expected 2 columns.*3 in .*a.tsv:2"),
     "a row with too few columns": ("a.csv", "a,b\n\nc\n", readers.table, "1 in .*a.csv:3"),
+    "a row without a tab": ("a.tsv", "a\tb\nc,d\n", readers.table, r"2 columns with '\\t' between.*1 in .*a.tsv:2"),
+    "a table without tabs": (
+        "a.tsv",
+        "a,b\n",
+        lambda path: readers.table(path, (0, 1)),
+        r"column=1 of .*a.tsv.*, a row of which has 1 columns with '\\t' between",
+    ),
+    "a header without tabs": (
+        "a.tsv",
+        "a,b\n1,2\n",
+        lambda path: readers.table(path, ("a",)),
+        r"'a,b'.*column='a' of .*a.tsv.* 1 columns with '\\t'",
+    ),
+    "two characters between columns": ("a.csv", "a", lambda path: readers.table(path, delimiter="||"), r"'\|\|'"),
+    "a line end between columns": ("a.csv", "a", lambda path: readers.table(path, delimiter="\n"), r"delimiter='\\n'"),
+    "half a column": ("a.csv", "a,b\n", lambda path: readers.table(path, 0.5), "columns=0.5"),
+    "a truth for a column": ("a.csv", "a,b\n", lambda path: readers.table(path, [True]), "column=True"),
     "a quote that does not close": ("a.csv", 'a,b\nc,"d\n', readers.table, "a.csv:2"),
     "a quote opened on line 2 of 10": ("a.csv", 'a,b\nc,"d\n' + "e,f\n" * 8, readers.table, "a.csv:2$"),
     "a wrong row of several lines": ("a.csv", 'a,b\n"c\nd\ne"\n', readers.table, "Expected 2.*1 in .*a.csv:2$"),
@@ -266,10 +306,14 @@ BAD = {
     ),
     "JSON that is no object": ("a.jsonl", "[1]\n", lambda path: readers.json_lines(path, "a"), "list in .*a.jsonl.*:1"),
     "a line unlike the pattern": ("a.txt", "1 a\nb\n", lambda path: readers.pattern(path, r"(\d) (.*)"), "'b' in .*:2"),
+    "JSON fields that are none": ("a.jsonl", "{}\n", lambda path: readers.json_lines(path, None), "fields=None"),
+    "no pattern": ("a.txt", "a\n", lambda path: readers.pattern(path, None), "regex=None"),
     "a pattern without groups": ("a.txt", "a\n", lambda path: readers.pattern(path, "a"), "one group"),
     "a broken pattern": ("a.txt", "a\n", lambda path: readers.pattern(path, "(a"), "regular expression"),
     "a series without data": ("a.ts", "1,2:a\n", readers.time_series, "@data.*a.ts"),
     "a series with a gap": ("a.ts", "@data\n1,2:3,?:a\n", readers.time_series, "a.ts.*:2"),
+    "a series without a label": ("a.ts", "@data\n1,2:a\n1,2:3,4\n", readers.time_series, "label.*'3,4' in .*a.ts.*:3"),
+    "one dimension without a label": ("a.ts", "@data\n1,2\n", readers.time_series, "label.*'1,2' in .*a.ts.*:2"),
     "a series of unequal dimensions": ("a.ts", "@data\n1,2:3:a\n", readers.time_series, "a.ts.*:2"),
 }
 

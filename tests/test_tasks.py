@@ -1,6 +1,8 @@
 """Tasks: batches keep the contract, nothing is lost uncounted, bad data is refused with its place before training."""
 
+import inspect
 import json
+import re
 import time
 
 import keras
@@ -261,7 +263,7 @@ def test_the_same_text_on_both_sides_is_counted():
 def test_what_readers_skipped_is_in_the_report(tmp_path):
     (tmp_path / "a.tsv").write_text("good cat\t+\n\nbad cat\t-\n\t+\n")
     report = pipelines.classification(readers.table(tmp_path / "a.tsv")).report["train"]
-    assert report == {"read": 4, "kept": 2, "skipped": {"blank": 2}, "padding": 0}
+    assert report == {"read": 4, "kept": 2, "skipped": {"blank": 2}, "unseen classes": [], "padding": 0}
 
 
 def test_reports_are_plain_numbers():
@@ -401,10 +403,48 @@ REFUSED = {
         "tokenizer={'text': 'words'}",
     ),
     "an unknown tokenizer": (lambda: pipelines.classification(CATS, tokenizer="letters"), "tokenizer='letters'"),
-    "a tokenizer for one side": (lambda: pipelines.translation(PAIRS, tokenizer={"source": "words"}), "tokenizer=None"),
+    "a tokenizer for one side": (
+        lambda: pipelines.translation(PAIRS, tokenizer={"source": "words"}),
+        r"keys \('source', 'target'\).*tokenizer={'source': 'words'}",
+    ),
+    "a size for other sides": (lambda: pipelines.translation(PAIRS, vocab_size={"src": 5}), "vocab_size={'src': 5}"),
+    "a size too small": (lambda: pipelines.classification(CATS, tokenizer="unigram", vocab_size=0), "vocab_size=0"),
+    "a size that is text": (
+        lambda: pipelines.classification(CATS, tokenizer="bpe", vocab_size="300"),
+        "vocab_size='300'",
+    ),
     "no full batch": (lambda: pipelines.classification(CATS, batch_size=9, fixed_shapes=True), "5 records, 9 a batch"),
     "two kinds of batches": (lambda: pipelines.classification(CATS, batch_size=2, tokens_per_batch=9), "batch_size=2"),
     "a budget too small": (lambda: pipelines.classification(CATS, tokens_per_batch=3), "tokens_per_batch=3"),
+    "a truth for a batch": (lambda: pipelines.classification(CATS, batch_size=True), "batch_size=True"),
+    "a truth for a length": (lambda: pipelines.classification(CATS, max_length=True), "max_length=True"),
+    "a truth for buckets": (lambda: pipelines.classification(CATS, num_buckets=True), "num_buckets=True"),
+    "a batch no int32 holds": (lambda: pipelines.classification(CATS, batch_size=10**30), f"batch_size={10**30}"),
+    "a word for fixed shapes": (lambda: pipelines.classification(CATS, fixed_shapes="no"), "fixed_shapes='no'"),
+    "a word for truncate": (lambda: pipelines.classification(CATS, max_length=5, truncate="no"), "truncate='no'"),
+    "a word for shuffle": (lambda: pipelines.classification(CATS, shuffle="no"), "shuffle='no'"),
+    "half a seed": (lambda: pipelines.classification(CATS, seed=1.5), "seed=1.5"),
+    "a seed below 0": (lambda: pipelines.classification(CATS, seed=-1), "seed=-1"),
+    "a word for a seed": (lambda: pipelines.classification(CATS, 0.4, seed="x"), "seed='x'"),
+    "no seed": (lambda: pipelines.documents([("abc",)], seed=None), "seed=None"),
+    "no share": (lambda: pipelines.classification(CATS, 0), "a share above 0 and below 1. Received: validation=0"),
+    "a share of one": (lambda: pipelines.classification(CATS, test=1), "below 1. Received: test=1"),
+    "a share that is a tensor": (lambda: pipelines.classification(CATS, tf.constant(0.1)), "validation=<tf.Tensor"),
+    "records without an order": (lambda: pipelines.classification(set(CATS)), "train={"),
+    "a text of bytes for records": (lambda: pipelines.language_model(b"abc"), "train=b'abc'"),
+    "a share that holds nothing": (
+        lambda: pipelines.classification(CATS, 0.01),
+        "5 different records, 0 wanted for validation.*greater share",
+    ),
+    "a share of one record": (
+        lambda: pipelines.language_model([("a book",)], 0.1),
+        "1 different records, 0 wanted for validation.*`readers.lines`",
+    ),
+    "one column for two": (lambda: pipelines.classification(["a"]), "1 columns in train record 1.*delimiter"),
+    "labels without an order": (lambda: pipelines.classification(CATS, labels={"+", "-"}), "list of names.*labels={"),
+    "labels in one text": (lambda: pipelines.classification(CATS, labels="+-"), r"list of names.*labels='\+-'"),
+    "a number for labels": (lambda: pipelines.classification(CATS, labels=2), "list of names.*labels=2"),
+    "tags that are numbers": (lambda: pipelines.tagging([(["a"], [1])]), r"labels in a text.*\[1\] in train record 1"),
     "no batch": (lambda: pipelines.classification(CATS, batch_size=0), "batch_size=0"),
     "half a batch": (lambda: pipelines.classification(CATS, batch_size=2.5), "batch_size=2.5"),
     "no buckets": (lambda: pipelines.classification(CATS, num_buckets=0), "num_buckets=0"),
@@ -421,6 +461,28 @@ REFUSED = {
     ),
     "a series of words": (lambda: pipelines.series([([1], 0), (["x"], 1)]), "train record 2"),
     "an uneven series": (lambda: pipelines.series([([[1], [1, 2]], 0), ([[1]], 1)]), "train record 1"),
+    "a number for a series": (lambda: pipelines.series([(5, 0), (6, 1)]), r"shape \(\) in train record 1"),
+    "a text for a series": (lambda: pipelines.series([("123", 0), ("12", 1)]), r"shape \(\) in train record 1"),
+    "a series of tables": (
+        lambda: pipelines.series([(np.zeros([2, 2, 2]), 0), ([1], 1)]),
+        r"shape \(2, 2, 2\) in train",
+    ),
+    "a series float32 cannot hold": (lambda: pipelines.series([([1e40], 0), ([1], 1)]), "finite.*train record 1"),
+    "no series": (lambda: pipelines.forecasting([]), r"train=\[\]"),
+    "no series to test": (lambda: pipelines.forecasting(np.arange(150.0), test=[]), r"test=\[\]"),
+    "a share of a series": (lambda: pipelines.forecasting(np.arange(150.0), 0.1), "in series 1 of validation"),
+    "a short series": (
+        lambda: pipelines.forecasting(np.arange(9.0), window=8, horizon=2),
+        "10 rows.*train.*series=1, the longest of 9 rows",
+    ),
+    "series of two widths": (
+        lambda: pipelines.forecasting(np.zeros([9, 2]), np.zeros([9, 3]), window=1, horizon=1),
+        r"widths={'train': \[2\], 'validation': \[3\]}",
+    ),
+    "a truth for a window": (lambda: pipelines.forecasting(np.arange(9.0), window=True), "window=True"),
+    "a window no int32 holds": (lambda: pipelines.forecasting(np.arange(9.0), window=10**30), f"window={10**30}"),
+    "a word for a forecast's seed": (lambda: pipelines.forecasting(np.arange(9.0), seed="x"), "seed='x'"),
+    "a word for a forecast's shuffle": (lambda: pipelines.forecasting(np.arange(9.0), shuffle=0), "shuffle=0"),
     "a label that is none": (lambda: pipelines.classification([("a", "+"), ("b", None)]), "None in train record 2"),
     "a blank label": (lambda: pipelines.classification([("a", "+"), ("b", " ")]), "' ' in train record 2"),
     "a fraction for a label": (lambda: pipelines.classification([("a", 1), ("b", 0.5)]), "0.5 in train record 2"),
@@ -429,15 +491,59 @@ REFUSED = {
         "vocab_size=90",
     ),
     "a language of nothing": (lambda: pipelines.language_model([("",)], tokenizer=Bytes()), "'no tokens': 1"),
-    "an unknown option": (lambda: pipelines.classification(CATS, batchsize=2), "batchsize"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_bad_data_is_refused_before_training(name):
     make, message = REFUSED[name]
-    with pytest.raises(TypeError if name == "an unknown option" else ValueError, match=message):
+    with pytest.raises(ValueError, match=message):
         make()
+
+
+TASKS = ["classification", "generation", "translation", "tagging", "language_model", "series"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_help_names_the_options_and_no_others_are_taken(name):
+    function = getattr(pipelines, name)
+    names = list(inspect.signature(function).parameters)
+    assert {"train", "batch_size", "max_length", "fixed_shapes"} < set(names) and "options" not in names
+    for unknown in ({"batchsize": 2}, {"cut": None}):
+        with pytest.raises(TypeError, match=f"Expected options among {', '.join(names)}. Received: {list(unknown)[0]}"):
+            function([], **unknown)
+
+
+def test_help_tells_of_every_public_function_and_of_what_it_returns():
+    public = {name for name in dir(pipelines) if callable(getattr(pipelines, name)) and name[0] != "_"}
+    public = {name for name in public if getattr(pipelines, name).__module__.startswith("seqkeras")}
+    assert {name for name in public if not re.search(rf"\b{name}\b", pipelines.__doc__)} == set()
+    for name in [*TASKS, "documents", "forecasting"]:
+        assert "Returns: `Data`" in getattr(pipelines, name).__doc__
+
+
+def test_what_a_report_holds_is_told_where_data_is():
+    labelled = pipelines.classification(CATS * 2, CATS, tokenizer="bytes", max_length=20, truncate=True, batch_size=4)
+    fixed = pipelines.language_model([("abcabc",), ("ab",)], max_length=2, batch_size=2, fixed_shapes=True)
+    for data in (labelled, fixed, pipelines.documents([("abc",)]), pipelines.forecasting(np.arange(150))):
+        for report in data.report.values():
+            assert [key for key in report if f'"{key}"' not in pipelines.Data.__doc__] == []
+
+
+def test_a_class_that_filtering_leaves_no_example_of_is_reported():
+    rows = [("ab", "short"), ("b", "short"), ("abcdef", "long")]
+    options = {"tokenizer": "bytes", "max_length": 4}
+    report = pipelines.classification(rows, **options).report["train"]
+    assert (report["skipped"], report["unseen classes"]) == ({"longer than 4": 1}, ["long"])
+    assert pipelines.classification(rows, tokenizer="bytes").report["train"]["unseen classes"] == []
+    pairs = [(label, text) for text, label in rows]
+    assert pipelines.generation(pairs, **options).report["train"]["unseen classes"] == ["long"]
+    tagged = [("a b", "X Y"), ("a b c d", "X Y X Z")]
+    for truncate in (False, True):
+        report = pipelines.tagging(tagged, max_length=3, truncate=truncate).report["train"]
+        assert report["unseen classes"] == ["Z"]
+    known = pipelines.classification(rows, tokenizer="bytes", labels=Labels(["short", "other", "long"]))
+    assert known.report["train"]["unseen classes"] == ["other"]
 
 
 def test_refusals_name_file_and_line(tmp_path):

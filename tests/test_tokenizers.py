@@ -211,6 +211,43 @@ def test_unsuitable_vocabularies_are_refused():
         SentencePiece.train([])
 
 
+@pytest.mark.parametrize("kind", [Characters, Words, SentencePiece])
+@pytest.mark.parametrize(
+    "texts, message",
+    [
+        ("one text", "list of texts. Received: texts='one text'"),
+        (b"bytes", "list of texts. Received: texts=b'bytes'"),
+        (None, "list of texts. Received: texts=None"),
+        ({"a", "b"}, "list of texts. Received: texts={"),
+        (["a", None], "Expected text. Received: NoneType"),
+        ([b"abc"], "Expected text. Received: bytes"),
+        (["a\ud800"], "half a surrogate pair"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_refused_in_training(kind, texts, message):
+    with pytest.raises(ValueError, match=message):
+        kind.train(texts)
+
+
+@pytest.mark.parametrize("kind", [Characters, Words, SentencePiece])
+@pytest.mark.parametrize("size", [0, True, 2.5, "300", 10**12, float("nan")])
+def test_what_is_no_size_of_a_vocabulary_is_refused(kind, size):
+    with pytest.raises(ValueError, match=f"whole number from 5 to .*vocab_size={size!r}"):
+        kind.train(SENTENCES, size)
+
+
+@pytest.mark.parametrize("texts", [None, 5, b"abc", ["a", None], [["a"]], [b"abc"], "a\ud800", ["a\ud800"]])
+def test_what_is_no_text_is_not_encoded(tokenizer, texts):
+    with pytest.raises(ValueError, match="Expected"):
+        tokenizer.encode(texts)
+
+
+@pytest.mark.parametrize("ids", [None, 5, "abc", b"abc", ["abc"], [[5], 6], np.array(5), tf.constant(5), {5: 1}])
+def test_what_is_no_ids_is_not_decoded(tokenizer, ids):
+    with pytest.raises(ValueError, match="Expected ids, or rows of ids. Received: ids="):
+        tokenizer.decode(ids)
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="tokenizer='letters'"):
         train_tokenizer("letters", SENTENCES)
@@ -218,6 +255,8 @@ def test_unknown_names_are_refused():
         SentencePiece.train(SENTENCES, model="char")
     with pytest.raises(ValueError, match="punctuation='no'"):
         Words.train(SENTENCES, punctuation="no")
+    with pytest.raises(ValueError, match="min_count='x'"):
+        Words.train(SENTENCES, min_count="x")
 
 
 @pytest.mark.parametrize(
@@ -283,6 +322,9 @@ def test_unknown_labels_are_refused_with_the_known_ones(tmp_path):
         Labels(["a", "b"]).index("c")
     with pytest.raises(ValueError, match="distinct"):
         Labels(["a", "a"])
+    for wrong in ("ab", {"a", "b"}, None, [], [1, 2], [["a"]]):
+        with pytest.raises(ValueError, match="names="):
+            Labels(wrong)
     for names in ('"ab"', "[1, 2]", "[[], {}]", '["a", "a"]'):
         (tmp_path / "labels.json").write_text(f'{{"names": {names}}}')
         with pytest.raises(ValueError, match="labels.json"):
