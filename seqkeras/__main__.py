@@ -46,7 +46,7 @@ def one_line(error):
 
 
 def failed(message):
-    print(f"seqkeras: {message}", file=sys.stderr)
+    progress.say(message)
     return 1
 
 

@@ -1,6 +1,7 @@
 """The command line: what a person types, what they get, and what happens when it goes wrong."""
 
 import csv
+import importlib.metadata
 import inspect
 import json
 import os
@@ -17,6 +18,7 @@ import seqkeras
 from seqkeras.__main__ import main, one_line
 from seqkeras.cli import commands, options, runs, sources, training, usage
 from seqkeras.pipelines import readers
+from seqkeras.tokens import END, PAD
 
 QUICK = "--epochs 2 --batch-size 8 --units 8"
 
@@ -91,6 +93,18 @@ def test_help_names_every_command_and_does_not_wait_for_tensorflow():
     assert "argparse" in done.stderr and "tensorflow" not in done.stderr and "keras.src" not in done.stderr
 
 
+def test_without_a_command_the_help_is_shown(capfd):
+    assert run("--help") == 0
+    said = capfd.readouterr().out
+    assert run("") == 0
+    assert capfd.readouterr().out == said
+
+
+def test_the_version_is_told_without_waiting_for_tensorflow(capfd):
+    assert run("--version") == 0
+    assert capfd.readouterr().out == f"seqkeras {importlib.metadata.version('seqkeras')}\n"
+
+
 @pytest.mark.parametrize("task", usage.MODELS)
 def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
     assert main(["train", task, "--help"]) == 0
@@ -109,7 +123,6 @@ def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ("", "required"),
         ("learn", "invalid choice"),
         ("train", "expected a task"),
         ("train classify", "required"),
@@ -219,6 +232,22 @@ def test_the_longest_of_each_side_counts(trained, monkeypatch):
     assert kept["max_length"] == 7  # six words and END
 
 
+def test_validation_is_shown_and_counted():
+    shown = []
+    watch = training.Watch(lambda done, said: shown.append((done, said)))
+    watch.set_params({"steps": 2})
+    watch.on_train_begin()
+    for epoch in range(2):
+        watch.on_epoch_begin(epoch)
+        for batch in range(2):
+            watch.on_train_batch_end(batch, {"loss": 1.0})
+        watch.on_test_begin()
+        watch.on_test_batch_end(0)
+    watch.on_train_end()
+    assert shown[:3] == [(2, "loss 1.000"), (2, "validating"), (3, "validating")] and shown[-1] == (6, "validating")
+    assert watch.steps == 4 and watch.curve == [(2, 1.0), (4, 1.0)]
+
+
 class Model:
     """What `Keep` saves: the number of the epoch."""
 
@@ -311,6 +340,22 @@ def test_what_became_of_the_data_is_said(here, capfd):
     assert "blank: 3" in said and "same text in train" in said and "48" in said
 
 
+def test_few_steps_are_mentioned(here, capfd, monkeypatch):
+    words = f"train classify said.tsv --name few --overwrite {QUICK}"
+    for few, said in ((100, True), (5, False)):
+        monkeypatch.setattr(commands, "FEW", few)
+        assert run(words) == 0
+        assert ("12 steps are few" in capfd.readouterr().out) == said
+
+
+def test_words_in_a_table_are_explained_below_it(capfd):
+    commands._print("a", {"b": {"cut": 1, "excused": 2}})
+    said = " ".join(capfd.readouterr().out.split())
+    assert all(f"{word}: {meant}" in said for word, meant in commands.MEANT.items())
+    commands._print("a", {"b": {"kept": 1}})
+    assert ":" not in capfd.readouterr().out
+
+
 # --- using a run ---
 
 
@@ -358,10 +403,28 @@ def test_an_answer_is_one_line():
 
 
 def test_predict_writes_a_line_for_each_text(here, capfd):
-    assert main(["predict", "turned", "cats run", "a text that is longer than any the model has seen in training"]) == 0
-    assert len(capfd.readouterr().out.splitlines()) == 2
     assert main(["predict", "names", "cats", "dogs", "fish"]) == 0
     assert len(capfd.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.parametrize(("name", "longest"), [("said", 2), ("turned", 12)])
+def test_a_text_that_is_cut_is_named(name, longest, here, capfd):
+    kept, text = runs.load(f"runs/{name}"), "birds sleep a very long time"
+    (ids,) = kept.rows([text])
+    assert len(ids) > kept.max_length == longest
+    assert main(["predict", name, "cats run", text]) == 0
+    said = capfd.readouterr()
+    assert said.out.count("\n") == 2
+    assert said.err == (
+        f"seqkeras: Expected at most {longest} tokens. Received: {len(ids)} in text={text!r}, cut there\n"
+    )
+
+
+def test_what_is_cut_still_ends(trained):
+    kept = runs.load(trained / "runs/turned")
+    source = kept.inputs(["cats run", "birds sleep a very long time"])["source"]
+    assert source.shape == (2, kept.max_length) and source[1, -1] == END and PAD not in source[1]
+    assert list(source[0]) == [*kept.rows(["cats run"])[0], *[PAD] * (kept.max_length - 9)]
 
 
 def test_a_process_is_silent_but_for_its_answers(trained):

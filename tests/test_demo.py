@@ -36,11 +36,39 @@ def test_rows_are_padded_to_the_shape_of_the_file():
     assert first["label"].tolist() == [1] and second["label"].tolist() == [2]
 
 
+QUALITY = {
+    "languages": {"accuracy": 0.9},
+    "territories": {"drawn names recognised": 0.5},
+    "dates": {"exact match": 1.0},
+}
+MODELS = {"languages": "SequenceClassifier", "territories": "SequenceGenerator", "dates": "AttentionSeq2Seq"}
+
+
+def made_up(expected):
+    """Rows as results.json has them."""
+    numbers = {"parameters": 123456, "seconds": 2.0, "examples": 3, "bytes": 4, "milliseconds": {"compiled": 1.0}}
+    numbers |= {"tokens": {"compiled": {"equal": 12345, "of": 12345}}}
+    said = {"samples": [{"input": "<b>& and a text of more than one line", "answer": "ok", "expected": expected}]}
+    return [{"family": name, "model": MODELS[name], "quality": QUALITY[name], **numbers, **said} for name in MODELS]
+
+
+def test_eighty_columns_are_enough_for_the_tables(capsys):
+    demo.show(made_up("yes"))
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80 and "…" not in said
+    words = said.split()
+    assert all(word in words for word in (*MODELS, *MODELS.values(), "123,456", "90.0%", "12,345", "expected", "yes"))
+
+
+def test_where_many_answers_are_right_none_is_expected():
+    (_, _, figures), (_, columns, samples) = report.tables(made_up(None))
+    assert columns[-1] == "expected" and [line[-1] for line in samples] == ["one of many"] * 3
+    assert {name: cells for name, *cells in figures}["exact match"] == ["", "", "100.0%"]
+
+
 def test_the_page_shows_text_as_text_and_curves_as_a_picture():
-    row = {"family": "f", "model": "m", "parameters": 1, "seconds": 2.0, "quality": {"accuracy": 0.5}, "examples": 3}
-    row |= {"bytes": 4, "milliseconds": {"interpreter": 1.0}, "tokens": {"interpreter": {"equal": 5, "of": 5}}}
-    page = report.table([row | {"samples": [{"input": "<b>&", "answer": "ok"}]}])
-    assert "&lt;b&gt;&amp; → ok" in page and "<b>" not in page
+    page = "".join(report.table(*one) for one in report.tables(made_up("<i>")))
+    assert "&lt;b&gt;&amp; and" in page and "&lt;i&gt;" in page and "<b>" not in page
     figure = report.learning({"one": [(10, 2.0), (20, 1.0)], "two": [(10, 3.0)]})
     assert [axes.get_title() for axes in figure.axes] == ["one", "two"]
     assert figure.axes[0].lines[0].get_xydata().tolist() == [[10, 2], [20, 1]]
@@ -57,7 +85,7 @@ def checked(root):
         for way in ("interpreter", "compiled"):
             assert row["tokens"][way]["equal"] == row["tokens"][way]["of"] > 0
             assert row["milliseconds"][way] > 0
-        assert len(row["samples"]) == 3
+        assert [one["expected"] is None for one in row["samples"]] == 3 * [row["family"] == "territories"]
     page = (root / "report.html").read_text(encoding="utf-8")
     assert len(re.findall(r'<img alt="[a-z ]+" src="data:image/png;base64,', page)) == 3
     assert "http" not in page  # one file, that needs no other

@@ -6,7 +6,13 @@ from rich.console import Console
 from rich.table import Table
 
 from seqkeras.cli import runs, sources, training
-from seqkeras.cli.progress import working
+from seqkeras.cli.progress import say, working
+
+FEW = 100  # steps of training; a small model needs some hundreds
+MEANT = {  # words in the tables that do not say it themselves
+    "cut": "texts longer than any in training, read as far as those",
+    "excused": "rows that differ after a tie only: Keras holds both tokens for equally good",
+}
 
 
 def train(asked):
@@ -20,6 +26,8 @@ def train(asked):
     watch = training.train(settings, data, held_out, folder, "training")
     run = runs.load(folder)
     print(f"{folder}: {run.network.count_params():,} parameters, trained in {watch.seconds:.0f} s")
+    if watch.steps < FEW:
+        print(f"{watch.steps} steps are few to learn from: try more data, more --epochs or a smaller --batch-size")
     splits = {"validation": data.records["validation"]} | ({"test": held_out} if data.test else {})
     for split, records in splits.items():
         with working(f"evaluating on {split}"):
@@ -43,6 +51,9 @@ def predict(asked):
     for start in range(0, len(texts), 256):
         some = texts[start : start + 256]
         told = [text for text in some if text.strip()]
+        for text, row in zip(told, run.rows(told), strict=True):
+            if len(row) > run.max_length:
+                say(f"Expected at most {run.max_length} tokens. Received: {len(row)} in text={text[:60]!r}, cut there")
         with working("answering"):
             answers = iter(run.answers(told) if told else ())
         for text in some:
@@ -89,7 +100,8 @@ def demo(asked):
 def _print(title, rows):
     """A table: a row a split, a column a figure. rows: dict of name -> dict of figure -> value."""
     columns = dict.fromkeys(name for row in rows.values() for name in row)
-    table = Table(title, *columns)
+    meant = "\n".join(f"{name}: {MEANT[name]}" for name in columns if name in MEANT)
+    table = Table(title, *columns, caption=meant, caption_justify="left")
     for name, row in rows.items():
         table.add_row(name, *(_plain(row.get(column, "")) for column in columns))
     Console(width=None if sys.stdout.isatty() else 120).print(table)

@@ -1,8 +1,10 @@
-"""The demonstration: one small model a family, from embedded data to a verified file, and a table of what came out."""
+"""The demonstration: one small model a family, from embedded data to a verified file, and tables of what came out."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -56,7 +58,7 @@ def run(root, thorough=False, seed=0):
                 "bytes": manifest["files"]["model.tflite"]["bytes"],
                 "milliseconds": {way: manifest["parity"][way]["milliseconds"] for way in WAYS},
                 "tokens": tokens,
-                "samples": samples(folder / "bundle", some.column(0)),
+                "samples": samples(folder / "bundle", some, settings["task"]),
                 "command": f"seqkeras {command}",
             }
         )
@@ -64,7 +66,7 @@ def run(root, thorough=False, seed=0):
     with working("drawing"):
         report.write(root / "report.html", rows, trained, curves)
     show(rows)
-    print(f"\n{root}/report.html: pictures; {root}/results.json: this table; the folders beside them: runs and bundles")
+    print(f"{root}/report.html: pictures; {root}/results.json: these tables; the folders beside them: runs and bundles")
 
 
 def languages_quality(trained, records):
@@ -122,41 +124,24 @@ def rows_of(inputs, shapes):
         }
 
 
-def samples(bundle, texts):
-    """Three inputs of different lengths and what the file answers."""
+def samples(bundle, records, task):
+    """Three inputs of different lengths, what the file answers, and what was expected; None where much is right."""
     answer, rows = export.load_bundle(bundle), []
-    for text in (texts[len(texts) // 2], texts[3 * len(texts) // 4], texts[-1]):
+    for index in (len(records) // 2, 3 * len(records) // 4, len(records) - 1):
+        text, expected = records.rows[index]
         said = answer(text)
-        rows.append({"input": text, "answer": next(iter(said)) if isinstance(said, dict) else said})
+        said = next(iter(said)) if isinstance(said, dict) else said
+        rows.append({"input": text, "answer": said, "expected": None if task == "generate" else expected})
     return rows
 
 
 def show(rows):
-    table = Table(title="On held-out examples", show_lines=True)
-    for column in (
-        "family",
-        "training",
-        "quality",
-        "file",
-        "ms an example",
-        "tokens equal to Keras",
-        "the file's answers",
-    ):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(
-            f"{row['family']}\n{row['model']}",
-            f"{row['seconds']:.0f} s",
-            "\n".join(f"{name} {figure(value)}" for name, value in row["quality"].items()),
-            f"{row['bytes'] / 1e6:.2f} MB",
-            "\n".join(f"{way} {value:.2f}" for way, value in row["milliseconds"].items()),
-            "\n".join(f"{way} {one['equal']:,} of {one['of']:,}" for way, one in row["tokens"].items()),
-            "\n".join(f"{one['input']} → {one['answer']}" for one in row["samples"]),
-        )
-    console = Console()
-    (console if console.is_terminal else Console(width=160)).print(table)
-
-
-def figure(value):
-    """A share in per cent, anything else as it is."""
-    return f"{value:.1%}" if value <= 1 else f"{value:.1f}"
+    console = Console(width=None if sys.stdout.isatty() else 80)
+    for title, columns, lines in report.tables(rows):
+        table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for line in lines:
+            table.add_row(*line)
+        console.print(table)
+        console.print()

@@ -1,9 +1,18 @@
-"""What is going on, on the terminal's error stream; nothing where that is not a terminal."""
+"""What is said beside the answers, on the error stream: lines that stay, and what is going on while it lasts.
+
+What is going on is only shown on a terminal.
+"""
 
 import contextlib
+import sys
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+def say(message):
+    """A line of our own."""
+    print(f"seqkeras: {message}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -16,9 +25,12 @@ def working(what):
 
 @contextlib.contextmanager
 def bar(what, total):
-    """A bar and the time left. Gives a function of how much is done, of `total`, and a word beside it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeRemainingColumn())
-    with _lines(*columns) as lines:
+    """A wheel, a bar, the time so far and the time left.
+
+    Gives a function of how much is done, of `total`, and what is being done.
+    """
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(None), TextColumn("{task.fields[said]}")
+    with _lines(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as lines:
         job = lines.add_task(what, total=total, said="compiling")
         yield lambda done, said: lines.update(job, completed=done, said=said)
 

@@ -33,7 +33,7 @@ def write(path, rows, trained, curves):
         "<h1>Three sequence models, from text to a verified file</h1>",
         "<p>Trained on the data that comes with the package, measured on examples that training has not seen, exported "
         "to LiteRT and compared with Keras there.</p>",
-        table(rows),
+        *(table(*one) for one in tables(rows)),
         "<h2>Learning</h2><p>Mean loss of ten batches each, cross-entropy in nats a token or label.</p>",
         picture(learning(curves), "learning curves"),
         "<h2>How a date is read</h2>",
@@ -50,31 +50,47 @@ def write(path, rows, trained, curves):
     files.write_bytes(path, f"{page}<body>{''.join(parts)}</body></html>\n".encode())
 
 
-def table(rows):
-    """The table of results, as HTML."""
-    titles = (
-        "model",
-        "training",
-        "quality, held out",
-        "file",
-        "ms an example",
-        "tokens equal to Keras",
-        "the file's answers",
-    )
-    lines = ["<table><tr>", *(f"<th>{title}</th>" for title in titles), "</tr>"]
-    for row in rows:
-        cells = (
-            f"{row['family']}\n{row['model']}\n{row['parameters']:,} parameters",
-            f"{row['seconds']:.0f} s",
-            "\n".join(f"{name} {value:.4g}" for name, value in row["quality"].items())
-            + f"\n{row['examples']:,} examples",
-            f"{row['bytes'] / 1e6:.2f} MB",
-            "\n".join(f"{way} {value:.2f}" for way, value in row["milliseconds"].items()),
-            "\n".join(f"{way} {one['equal']:,} of {one['of']:,}" for way, one in row["tokens"].items()),
-            "\n".join(f"{one['input']} → {one['answer']}" for one in row["samples"]),
-        )
-        lines += ["<tr>", *(f"<td>{escape(cell).replace(chr(10), '<br>')}</td>" for cell in cells), "</tr>"]
-    return "".join([*lines, "</table>"])
+def tables(rows):
+    """What results.json holds, for people: (title, columns, lines of text) of the figures and of the samples."""
+
+    def line(name, say):
+        return name, *map(say, rows)
+
+    qualities = dict.fromkeys(name for row in rows for name in row["quality"])
+    figures = [
+        line("model", lambda row: row["model"]),
+        line("parameters", lambda row: f"{row['parameters']:,}"),
+        line("training", lambda row: f"{row['seconds']:.0f} s"),
+        line("held-out examples", lambda row: f"{row['examples']:,}"),
+        *(line(name, lambda row, name=name: figure(row["quality"].get(name))) for name in qualities),
+        line("file", lambda row: f"{row['bytes'] / 1e6:.2f} MB"),
+    ]
+    for way in rows[0]["tokens"]:
+        figures += [
+            line(f"{way}, an example", lambda row, way=way: f"{row['milliseconds'][way]:.2f} ms"),
+            line(f"{way}, tokens as Keras's", lambda row, way=way: "{equal:,} of {of:,}".format(**row["tokens"][way])),
+        ]
+    samples = [
+        (row["family"], one["input"], one["answer"], one["expected"] or "one of many")
+        for row in rows
+        for one in row["samples"]
+    ]
+    return [
+        ("On held-out examples", line("", lambda row: row["family"]), figures),
+        ("What the files answer", ("family", "input", "the file's answer", "expected"), samples),
+    ]
+
+
+def figure(value):
+    """A share in per cent, anything else as it is."""
+    return "" if value is None else f"{value:.1%}" if value <= 1 else f"{value:.1f}"
+
+
+def table(title, columns, lines):
+    """A table as HTML."""
+    rows = [("th", columns), *(("td", line) for line in lines)]
+    cells = ("".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in line) for tag, line in rows)
+    return f"<h2>{title}</h2><table>{''.join(f'<tr>{line}</tr>' for line in cells)}</table>"
 
 
 def picture(figure, alternative):

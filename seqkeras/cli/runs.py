@@ -49,20 +49,30 @@ class Run:
     def max_length(self):
         return self.settings["max_length"]
 
-    def inputs(self, texts):
-        """What the model takes for these texts (labels, when generating), a row each."""
+    def rows(self, texts):
+        """The ids of these texts as the model reads them, END counted, however long; to generate, those of labels."""
         if self.task == "generate":
-            return {"label": np.array([self.labels.index(text) for text in texts], np.int32)}
-        role = "text" if self.task == "classify" else "source"
-        rows = self.tokenizers[role].encode(list(texts))
+            return [[self.labels.index(text)] for text in texts]
+        source = self.task == "translate"
+        rows = self.tokenizers["source" if source else "text"].encode(list(texts))
         for text, row in zip(texts, rows, strict=True):
             if not row:
                 raise ValueError(f"Expected text. Received: {text!r}, in which the tokenizer finds nothing")
-        if self.task == "translate":
-            rows = [[*row[: self.max_length - 1], END] for row in rows]
-        width = max(map(len, rows))
-        ids = np.array([row + [PAD] * (width - len(row)) for row in rows], np.int32)
-        return ids[:, : self.max_length] if self.task == "classify" else {"source": ids}
+        return [[*row, END] for row in rows] if source else rows
+
+    def inputs(self, texts):
+        """What the model takes for these texts (labels, when generating), a row each, cut at `max_length`."""
+        rows = self.rows(texts)
+        if self.task == "generate":
+            return {"label": np.array(rows, np.int32)[:, 0]}
+        width = min(max(map(len, rows)), self.max_length)
+        ids = np.full((len(rows), width), PAD, np.int32)
+        for into, row in zip(ids, rows, strict=True):
+            into[: len(row)] = row[:width]
+        if self.task == "classify":
+            return ids
+        ids[[len(row) > width for row in rows], -1] = END
+        return {"source": ids}
 
     def outputs(self, inputs):
         """What the model gives for `inputs`: probabilities [N, C] of a classifier, ids [N, T] of the others."""

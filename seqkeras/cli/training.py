@@ -130,10 +130,11 @@ def train(settings, data, held_out, folder, what):
         compile_for(settings["task"], model, settings, data.steps["train"] * settings["epochs"])
     whole = model if settings["task"] == "classify" else search.Greedy(model, settings["max_length"])
     monitor = monitored(settings["task"], data.validation)
+    fitted = {"train", "validation"} & set(data.steps)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside,
-        progress.bar(what, data.steps["train"] * settings["epochs"]) as show,
+        progress.bar(what, sum(data.steps[split] for split in fitted) * settings["epochs"]) as show,
     ):
         begun = Path(beside) / "new"
         write(begun, settings, data, held_out)
@@ -212,10 +213,10 @@ def replace(folder, new):
 
 
 class Watch(keras.callbacks.Callback):
-    """What is seen of training: its `seconds`, and its `curve` of (batches so far, mean loss of the last ten).
+    """What is seen of training: its `steps`, `seconds`, and `curve` of (steps so far, mean loss of the last ten).
 
     Args:
-        show: called with the batches so far and the loss in words.
+        show: called with the batches so far, those of validation too, and what is being done.
     """
 
     def __init__(self, show):
@@ -224,22 +225,30 @@ class Watch(keras.callbacks.Callback):
         self.curve = []
 
     def on_train_begin(self, logs=None):
-        self.began = time.monotonic()
+        self.began, self.done = time.monotonic(), 0
 
     def on_epoch_begin(self, epoch, logs=None):
         self.before, self.counted, self.total = epoch * self.params["steps"], 0, 0.0
 
     def on_train_batch_end(self, batch, logs=None):
         count = batch + 1
+        self.done += 1
         if count % 10 == 0 or count == self.params["steps"]:
             total = float(logs["loss"]) * count  # Keras gives the mean since the epoch began
             loss = (total - self.total) / (count - self.counted)
             self.counted, self.total = count, total
             self.curve.append((self.before + count, loss))
-            self.show(self.before + count, f"loss {loss:.3f}")
+            self.show(self.done, f"loss {loss:.3f}")
+
+    def on_test_begin(self, logs=None):
+        self.show(self.done, "validating")
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.done += 1
+        self.show(self.done, "validating")
 
     def on_train_end(self, logs=None):
-        self.seconds = time.monotonic() - self.began
+        self.steps, self.seconds = self.before + self.counted, time.monotonic() - self.began
 
 
 def versions():

@@ -1,6 +1,8 @@
 """What the command line understands. No TensorFlow here, so that help and mistakes come at once."""
 
 import argparse
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from seqkeras.cli import options
@@ -33,6 +35,7 @@ def parser():
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"seqkeras {version('seqkeras')}")
     top.set_defaults(runs=Path("runs"), traceback=False, name=None)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _train(commands)
@@ -44,8 +47,8 @@ def parser():
 
 
 def understood(arguments=None):
-    """The arguments of a command, checked; wrong ones end the program with status 2."""
-    asked = parser().parse_args(arguments)
+    """The arguments of a command, checked; wrong ones end the program with status 2, none with the help."""
+    asked = parser().parse_args((sys.argv[1:] if arguments is None else arguments) or ["--help"])
     if asked.name is not None and (asked.name in ("", ".", "..") or {"/", "\\"} & set(asked.name)):
         asked.parser.error(f"expected a plain name for the run. Received: {asked.name!r}")
     if asked.command == "train":
@@ -199,7 +202,8 @@ def _predict(commands):
         "predict",
         "answer texts, a line each, with a trained model",
         "An answer is a label and its probability, or a text. Each line has one on a line of its own, a blank line\n"
-        "an empty one, so that the two can be pasted side by side. A text longer than any in training is cut.\n\n"
+        "an empty one, so that the two can be pasted side by side. A text longer than any in training is cut, which\n"
+        "the error stream tells; an exported bundle refuses it.\n\n"
         'examples: seqkeras predict reviews "I love my cat."\n'
         "          seqkeras predict reviews --file lines.txt > answers.txt\n"
         "          cat lines.txt | seqkeras predict reviews",
