@@ -41,6 +41,7 @@ class RecurrentStack(Masked):
         super().__init__(**kwargs)
         arguments.positive(vocab_size=vocab_size, units=units, num_layers=num_layers)
         arguments.positive_or_none(embedding_units=embedding_units)
+        arguments.choice(True, False, residual=residual)
         arguments.share(dropout=dropout, recurrent_dropout=recurrent_dropout, zoneout=zoneout)
         self.embedding = keras.layers.Embedding(vocab_size, embedding_units or units)
         self.recurrences = [
@@ -259,6 +260,7 @@ class TransformerDecoder(Masked):
         arguments.positive(num_layers=num_layers)
         arguments.positive_or_none(ff_units=ff_units)
         arguments.share(dropout=dropout)
+        arguments.choice(True, False, tied_embeddings=tied_embeddings)
         self.embed = Positions(vocab_size, units, max_length, positions, name="embed")
         self.drop = keras.layers.Dropout(dropout)
         self.blocks = [DecoderBlock(units, num_heads, ff_units or 4 * units, dropout, norm) for _ in range(num_layers)]

@@ -27,9 +27,14 @@ def strategy(name):
     """The tf.distribute strategy called `name`: "default", "mirrored" (all local devices) or "mirrored:CPU:0,CPU:1".
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: an unknown name, or another backend than TensorFlow, to which these strategies belong.
     """
-    kind, _, devices = name.partition(":")
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Expected Keras's TensorFlow backend for a tf.distribute strategy. "
+            f"Received: {keras.backend.backend()}; keras.distribution distributes there"
+        )
+    kind, _, devices = str(name).partition(":")
     if kind == "default" and not devices:
         return tf.distribute.get_strategy()
     if kind == "mirrored":

@@ -52,6 +52,7 @@ class RecurrentEncoder(Masked):
         arguments.positive(units=units, num_layers=num_layers)
         arguments.share(dropout=dropout, recurrent_dropout=recurrent_dropout, zoneout=zoneout)
         arguments.choice(True, False, "first", bidirectional=bidirectional)
+        arguments.choice(True, False, residual=residual)
         both = [bool(bidirectional) and (bidirectional != "first" or depth == 0) for depth in range(num_layers)]
         self.recurrences = [
             [

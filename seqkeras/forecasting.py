@@ -121,10 +121,7 @@ class Forecaster(keras.Model):
         self.drop = keras.layers.Dropout(self.dropout)
 
     def call(self, values, training=False):
-        if values.shape[1:] != (self.window, self.input_units):
-            raise ValueError(
-                f"Expected values [B, {self.window}, {self.input_units}]. Received: values of shape {values.shape}"
-            )
+        arguments.tensors({"values": values}, self._reads(None))
         last = values[:, -1:]
         said = (self._direct if self.strategy == "direct" else self._recursive)(values - last, training)
         return said + (last if self.quantiles is None else last[..., None])
@@ -147,7 +144,11 @@ class Forecaster(keras.Model):
 
     def forecast(self, inputs):
         """`{"values": [B, window, D]}` -> `{"next": [B, horizon, D]}`, with quantiles `[B, horizon, D, Q]`."""
+        arguments.tensors(inputs, self._reads(None))
         return {"next": self(inputs["values"])}
 
     def signatures(self, batch, length):
-        return {"forecast": (self.forecast, {"values": spec(batch, self.window, self.input_units, dtype="float32")})}
+        return {"forecast": (self.forecast, self._reads(batch))}
+
+    def _reads(self, batch):
+        return {"values": spec(batch, self.window, self.input_units, dtype="float32")}

@@ -1,5 +1,6 @@
 """Incremental gradient descent, as it is written on a blackboard."""
 
+from numbers import Real
 from typing import NamedTuple
 
 import keras
@@ -36,22 +37,22 @@ def incremental_gradient_descent(
         penalty: lambda, how much large weights cost.
         small: the largest initial weight.
         tolerance, max_passes: when to stop.
-        seed: of the weights and the order.
+        seed: a number, of the weights and the order: the same one gives the same descent.
 
     Returns: `Descent`.
 
     Reference: Bottou 1998; Rosenblatt 1958 for the perceptron it began with.
     """
     arguments.positive(max_passes=max_passes)
-    for name, value in (("rate", rate), ("small", small), ("tolerance", tolerance)):
-        if not value > 0:
-            raise ValueError(f"Expected {name} above 0. Received: {name}={value}")
-    if not penalty >= 0:
+    arguments.above_zero(rate=rate, small=small, tolerance=tolerance)
+    if not (isinstance(penalty, Real) and penalty >= 0):
         raise ValueError(f"Expected penalty of 0 or more. Received: penalty={penalty}")
     examples = list(examples)
     n = len(examples)
     if not n:
         raise ValueError("Expected one example or more. Received: none")
+    if not model.built:
+        model(examples[0][0])
     random = np.random.default_rng(seed)
     for w in model.trainable_variables:
         w.assign(random.uniform(-small, small, w.shape))

@@ -8,7 +8,7 @@ from seqkeras.decoders import RecurrentStack
 from seqkeras.masks import Masked
 from seqkeras.saving import saveable
 from seqkeras.signatures import spec, stepwise
-from seqkeras.tokens import PAD, START
+from seqkeras.tokens import PAD, START, UNKNOWN
 from seqkeras.transformer import CausalBlock, Positions
 
 
@@ -80,6 +80,8 @@ class TransformerPredictor(Masked):
         super().__init__(**kwargs)
         arguments.positive(num_layers=num_layers)
         arguments.positive_or_none(ff_units=ff_units)
+        arguments.share(dropout=dropout)
+        arguments.choice(True, False, tied_embeddings=tied_embeddings)
         self.embed = Positions(vocab_size, units, max_length, positions, name="embed")
         self.drop = keras.layers.Dropout(dropout)
         self.blocks = [CausalBlock(units, num_heads, ff_units or 4 * units, dropout, norm) for _ in range(num_layers)]
@@ -121,7 +123,7 @@ class LanguageModel(keras.Model):
         p(y_1 .. y_T) = prod_t p(y_t | y_1 .. y_{t-1})
 
     `Greedy` and `Sample` continue a prompt: `search({"prompt": ids})`, one without tokens for a text from nothing.
-    What comes out is the prompt and its continuation.
+    What comes out is the prompt and its continuation; an id that is none of the vocabulary comes out as UNKNOWN.
 
     References: recurrent: Mikolov et al. 2010, section 2; Transformer: Radford et al. 2018, section 3.1; its output
     layer the embedding's transpose: Press & Wolf 2017.
@@ -132,7 +134,7 @@ class LanguageModel(keras.Model):
         cell: of a recurrent model.
         decoder: "recurrent" or "transformer".
         num_heads, ff_units, norm, positions, tied_embeddings: of a Transformer; as for `TransformerSeq2Seq`.
-        max_length: longest sequence of a Transformer, which needs one.
+        max_length: longest sequence of a Transformer, which needs one; START is counted.
         embedding_units: width of a recurrent model's token embedding, `units` if None.
         recurrent_dropout, zoneout: rates of the noise in the recurrence.
         residual: of a recurrent model, from the second layer on, a layer's input is added to its output.
@@ -176,14 +178,17 @@ class LanguageModel(keras.Model):
         self.built = True
 
     def call(self, ids, training=False):
+        arguments.tensors({"ids": ids}, {"ids": spec(None, None)})
         return self.predictor(ids, training=training)
 
     def start(self, inputs):
         """`{"prompt": ids [B, P]}`, PAD behind the shorter ones -> state: prompt, position, the predictor's."""
+        arguments.tensors(inputs, {"prompt": spec(None, None)})
         prompt = ops.cast(inputs["prompt"], "int32")
-        behind = ops.full_like(prompt[:, :1], PAD)
+        prompt = ops.where(ops.logical_and(prompt >= 0, prompt < self.vocab_size), prompt, UNKNOWN)
+        prompt = ops.pad(prompt, ((0, 0), (0, 1)), constant_values=PAD)
         state = self.predictor.start(ops.shape(prompt)[0])
-        return (ops.concatenate([prompt, behind], axis=1), ops.convert_to_tensor(0, "int32"), *state)
+        return (prompt, ops.convert_to_tensor(0, "int32"), *state)
 
     def step(self, ids, state):
         """As of every decoder; where the prompt has a token, that one is certain."""

@@ -143,9 +143,11 @@ class SequenceGenerator(keras.Model):
         self.built = True
 
     def call(self, inputs, training=False):
+        arguments.tensors(inputs, {"label": spec(None), "target": spec(None, None)})
         return self.decoder(inputs["target"], self.label_embedding(inputs["label"]), training=training)
 
     def start(self, inputs):
+        arguments.tensors(inputs, {"label": spec(None)})
         return self.decoder.start(self.label_embedding(inputs["label"]))
 
     def step(self, ids, state):
@@ -172,6 +174,7 @@ class EncoderDecoder(keras.Model):
         self.built = True
 
     def call(self, inputs, training=False):
+        arguments.tensors(inputs, {"source": spec(None, None), "target": spec(None, None)})
         memory, mask = self.encode(inputs["source"], training)
         return self.decoder(inputs["target"], memory, mask=mask, training=training)
 
@@ -181,6 +184,7 @@ class EncoderDecoder(keras.Model):
         return self.encoder(self.source_embedding(source), mask=mask, training=training)[0], mask
 
     def start(self, inputs):
+        arguments.tensors(inputs, {"source": spec(None, None)})
         return self.decoder.start(*self.encode(inputs["source"]))
 
     def step(self, ids, state):
@@ -222,8 +226,8 @@ class Seq2Seq(EncoderDecoder):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        arguments.positive(vocab_size=vocab_size)
-        arguments.positive_or_none(target_vocab_size=target_vocab_size)
+        arguments.positive(vocab_size=vocab_size, units=units)
+        arguments.positive_or_none(target_vocab_size=target_vocab_size, embedding_units=embedding_units)
         width = embedding_units or units
         self.source_embedding = keras.layers.Embedding(vocab_size, width, name="source")
         shape, noise = (cell, bidirectional, residual), (recurrent_dropout, zoneout)
@@ -280,8 +284,8 @@ class AttentionSeq2Seq(EncoderDecoder):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        arguments.positive(vocab_size=vocab_size)
-        arguments.positive_or_none(target_vocab_size=target_vocab_size)
+        arguments.positive(vocab_size=vocab_size, units=units)
+        arguments.positive_or_none(target_vocab_size=target_vocab_size, embedding_units=embedding_units)
         width = embedding_units or units
         self.source_embedding = keras.layers.Embedding(vocab_size, width, name="source")
         shape, noise = (cell, bidirectional, residual), (recurrent_dropout, zoneout)

@@ -18,6 +18,8 @@ class Reader(keras.Model):
     def build_reader(self, *encoders):
         """Makes `embedding` and `body`; `encoders` are the names that `encoder=` may have."""
         arguments.choice(*encoders, encoder=self.encoder)
+        arguments.positive(units=self.units, num_layers=self.num_layers)
+        arguments.share(dropout=self.dropout)
         arguments.positive_or_none(
             vocab_size=self.vocab_size, embedding_units=self.embedding_units, input_units=self.input_units
         )
@@ -60,6 +62,7 @@ class Reader(keras.Model):
 
     def read(self, inputs, training=False):
         """inputs -> (memory [B, T, W], summary [B, W], mask [B, T])."""
+        arguments.tensors({"ids": inputs} if self.vocab_size else inputs, self.reads(None, None))
         if self.vocab_size is None:
             x = inputs["values"]
             mask = masks.lengths(inputs["length"], ops.shape(x)[1])

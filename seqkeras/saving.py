@@ -5,12 +5,14 @@ import functools
 import inspect
 
 import keras
+import numpy as np
 
 
 def saveable(cls):
     """Register `cls` under `seqkeras`, keep its constructor's arguments, and derive its config from them.
 
-    Every argument becomes an attribute of the same name before the constructor's first line, defaults included. A
+    Every argument becomes an attribute of the same name before the constructor's first line, defaults included, a
+    number of NumPy's as the plain number that Keras and JSON know. A
     `dtype=` given to the constructor is the policy of every part it makes, so that a model trained in mixed precision
     comes back from its file in mixed precision.
     """
@@ -20,12 +22,16 @@ def saveable(cls):
 
     @functools.wraps(construct)
     def __init__(self, *args, **kwargs):
-        given = signature.bind(self, *args, **kwargs)
+        try:
+            given = signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"Expected {cls.__name__}({', '.join(names)}). Received: {error}") from None
         given.apply_defaults()
         for name in names:
+            given.arguments[name] = _number(given.arguments[name])
             setattr(self, name, given.arguments[name])
         with _policy(kwargs.get("dtype")):
-            construct(self, *args, **kwargs)
+            construct(*given.args, **given.kwargs)
 
     def get_config(self):
         return {**super(cls, self).get_config(), **{name: _plain(getattr(self, name)) for name in names}}
@@ -50,6 +56,10 @@ def _policy(dtype):
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _number(value):
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _plain(value):

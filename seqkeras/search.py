@@ -14,6 +14,9 @@ from seqkeras.tokens import END, PAD, START
 class Search(keras.Model):
     """The loop: a row at a time ends with END, all stop when every row has ended or after `max_length` positions.
 
+    A prompt of more than `max_length` ids is refused; where its length is known at run time only, what comes out is its
+    first `max_length` ids.
+
     A subclass says what comes next: `choose(logits [B, V], t, inputs) -> ids [B]`, and in `extra_inputs(batch)` what
     it needs for that beside the model's own inputs.
     """
@@ -21,8 +24,8 @@ class Search(keras.Model):
     def __init__(self, model, max_length, **kwargs):
         super().__init__(**kwargs)
         arguments.positive(max_length=max_length)
-        if not (hasattr(model, "start") and hasattr(model, "step")):
-            raise ValueError(f"Expected a model that writes: with start and step. Received: model={model}")
+        if isinstance(model, type) or not (hasattr(model, "start") and hasattr(model, "step")):
+            raise ValueError(f"Expected a model that writes: an object with start and step. Received: model={model}")
         limit = getattr(model, "max_length", None)
         if limit is not None and max_length > limit:
             raise ValueError(f"Expected max_length of at most the model's {limit}. Received: max_length={max_length}")
@@ -30,13 +33,10 @@ class Search(keras.Model):
 
     def call(self, inputs):
         T = self.max_length
+        arguments.tensors(inputs, self.extra_inputs(None))
+        state = self.model.start(inputs)
         if "prompt" in inputs and (inputs["prompt"].shape[1] or 0) > T:
             raise ValueError(f"Expected a prompt of at most max_length={T}. Received: {inputs['prompt'].shape[1]} ids")
-        for name, expected in self.extra_inputs(None).items():
-            if name not in inputs or tuple(inputs[name].shape[1:]) != tuple(expected.shape[1:]):
-                got = inputs[name].shape if name in inputs else f"inputs {', '.join(inputs)}"
-                raise ValueError(f"Expected {name} {list(expected.shape)} among the inputs. Received: {got}")
-        state = self.model.start(inputs)
         batch = ops.shape(next(iter(inputs.values())))[0]
 
         def going(t, ids, *_):
@@ -71,7 +71,7 @@ class Greedy(Search):
 
     Args:
         model: anything with `start(inputs) -> state` and `step(ids, state) -> (logits, state)`.
-        max_length: T, the longest output; static.
+        max_length: T, the longest output, a prompt and END counted, START not; static.
 
     Call arguments: what `model.start` takes: `{"source": ids [B, S]}`, `{"label": [B]}`, `{"prompt": ids [B, P]}`.
 
@@ -102,8 +102,7 @@ class Sample(Search):
 
     def __init__(self, model, max_length, temperature=1.0, **kwargs):
         super().__init__(model, max_length, **kwargs)
-        if not temperature > 0:
-            raise ValueError(f"Expected temperature above 0. Received: temperature={temperature}")
+        arguments.above_zero(temperature=temperature)
 
     def choose(self, logits, t, inputs):
         p = ops.cumsum(ops.softmax(ops.cast(logits, "float32") / self.temperature), axis=-1)

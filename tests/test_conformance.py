@@ -250,12 +250,41 @@ def test_its_file_for_a_phone_is_clean_and_says_the_same(entry, seed, tmp_path):
     assert {"saved_model", "interpreter", "compiled"} <= set(report)
 
 
+def numpy_numbers(arguments):
+    kinds = {bool: np.bool_, int: np.int64, float: np.float64}
+    return {name: kinds.get(type(value), lambda x: x)(value) for name, value in arguments.items()}
+
+
+@each(MODELS)
+def test_numbers_of_numpy_are_plain_numbers(entry):
+    config = entry.make(**numpy_numbers(entry.arguments)).get_config()
+    json.dumps(config)
+    assert {name: config[name] for name in entry.arguments} == entry.arguments
+
+
+@each(MODELS)
+def test_inputs_of_another_name_rank_or_kind_are_refused(entry):
+    model = entry.make()
+    if not isinstance(entry.inputs, dict):
+        wrong = [entry.inputs[0], {"text": entry.inputs}]
+        wrong += [entry.inputs.astype(kind) for kind in ("float32", "str") if entry.inputs.dtype.kind == "i"]
+    else:
+        wrong = [next(iter(entry.inputs.values())), {"text": entry.inputs}]
+        wrong += [{**entry.inputs, name: x[..., None]} for name, x in entry.inputs.items()]
+        wrong += [{**entry.inputs, name: x.astype("float32")} for name, x in entry.inputs.items()]
+        wrong += [{name: x} for name, x in entry.inputs.items() if len(entry.inputs) > 1]
+    for inputs in wrong:
+        with pytest.raises(ValueError, match="Expected inputs .*Received: "):
+            model(inputs)
+
+
 def test_wrong_arguments_say_what_was_expected():
     wrong = [
         (seqkeras.SequenceClassifier, {"vocab_size": None}, "either vocab_size .* or input_units"),
         (seqkeras.SequenceClassifier, {"vocab_size": 0}, "vocab_size to be a positive integer"),
         (seqkeras.SequenceClassifier, {"num_classes": 0}, "num_classes to be a positive integer"),
         (seqkeras.SequenceClassifier, {"units": 0}, "units to be a positive integer"),
+        (seqkeras.SequenceClassifier, {"units": None}, "units to be a positive integer"),
         (seqkeras.SequenceClassifier, {"embedding_units": -1}, "embedding_units to be a positive integer"),
         (seqkeras.SequenceClassifier, {"input_units": 1.5, "vocab_size": None}, "input_units to be a positive integer"),
         (seqkeras.SequenceClassifier, {"num_layers": 0}, "num_layers to be a positive integer"),
@@ -271,6 +300,10 @@ def test_wrong_arguments_say_what_was_expected():
         (seqkeras.Seq2Seq, {"target_vocab_size": 0}, "target_vocab_size to be a positive integer"),
         (seqkeras.Seq2Seq, {"vocab_size": 2.0}, "vocab_size to be a positive integer"),
         (seqkeras.Seq2Seq, {"units": None}, "units to be a positive integer"),
+        (seqkeras.Seq2Seq, {"units": "128"}, "units to be a positive integer"),
+        (seqkeras.Seq2Seq, {"residual": "yes"}, "residual to be one of True, False"),
+        (seqkeras.SequenceGenerator, {"residual": "yes"}, "residual to be one of True, False"),
+        (seqkeras.TransformerSeq2Seq, {"tied_embeddings": "no"}, "tied_embeddings to be one of True, False"),
         (seqkeras.AttentionSeq2Seq, {"score": "cosine"}, "score to be one of mlp, dot, scaled_dot"),
         (seqkeras.AttentionSeq2Seq, {"embedding_units": 0}, "embedding_units to be a positive integer"),
         (seqkeras.TransformerSeq2Seq, {"num_heads": 3}, "units to be a multiple of num_heads"),

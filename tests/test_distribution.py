@@ -90,9 +90,15 @@ def test_strategies_go_by_name():
     assert distribution.strategy("default") is tf.distribute.get_strategy()
     assert distribution.strategy("mirrored:CPU:0").num_replicas_in_sync == 1
     assert distribution.strategy("mirrored").num_replicas_in_sync == max(1, len(tf.config.list_logical_devices("GPU")))
-    for wrong in ("", "horovod", "default:CPU:0"):
+    for wrong in ("", "horovod", "default:CPU:0", None):
         with pytest.raises(ValueError, match="Expected strategy 'default', 'mirrored' or .* Received: "):
             distribution.strategy(wrong)
+
+
+def test_another_backend_has_no_tensorflow_strategy(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="Expected Keras's TensorFlow backend .* Received: jax"):
+        distribution.strategy("mirrored")
 
 
 if __name__ == "__main__":

@@ -124,12 +124,16 @@ def test_what_cannot_be_is_refused(values):
         ({"encoder": "bag"}, "encoder to be one of recurrent, convolution, linear"),
         ({"horizon": 0}, "horizon to be a positive integer"),
         ({"quantiles": [0.9, 0.1]}, r"ascending numbers between 0 and 1. Received: quantiles=\[0.9, 0.1\]"),
+        ({"quantiles": []}, r"Received: quantiles=\[\]"),
+        ({"quantiles": 0.5}, "quantiles to be a list of .* Received: quantiles=0.5"),
         ({"strategy": "recursive", "quantiles": [0.5]}, "no quantiles with strategy='recursive'"),
         ({"strategy": "recursive", "encoder": "linear"}, "encoder='recurrent'"),
     ):
         with pytest.raises(ValueError, match=f"Expected .*{message}"):
             seqkeras.Forecaster(**{"input_units": D, "window": L, "horizon": H, **wrong})
-    with pytest.raises(ValueError, match=r"Expected values \[B, 6, 2\]. Received: values of shape \(4, 5, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"Expected inputs values \[None, 6, 2\] .* Received: inputs values \[4, 5, 2\]"
+    ):
         make("linear")(values[:, 1:])
 
 

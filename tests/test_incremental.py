@@ -68,12 +68,26 @@ def test_it_learns_from_a_class_to_its_sentences(seed):
         assert sentence in [ids for ids, is_of in zip(IDS, LABELS, strict=True) if is_of == label]
 
 
+def test_a_model_that_is_not_built_yet_descends_as_one_that_is():
+    x, y = np.eye(4, dtype="float32")[:, None], np.array([[0], [1], [1], [0]])
+    descents = []
+    for built in (False, True):
+        model = keras.Sequential([keras.layers.Dense(2)])
+        if built:
+            model.build((None, 4))
+        examples = list(zip(x, y, strict=True))
+        descents.append(seqkeras.incremental_gradient_descent(model, examples, max_passes=3, seed=5).risks)
+    assert descents[0] == descents[1]
+
+
 def test_what_cannot_be_is_refused():
     model = seqkeras.SequenceClassifier(9, 2, 4)
     one = [(np.array([[5, 6]]), np.array([1]))]
     for wrong, message in (
         ({"rate": 0}, "rate above 0. Received: rate=0"),
         ({"penalty": -1}, "penalty of 0 or more. Received: penalty=-1"),
+        ({"rate": "fast"}, "rate above 0. Received: rate='fast'"),
+        ({"penalty": "l2"}, "penalty of 0 or more. Received: penalty="),
         ({"tolerance": 0.0}, "tolerance above 0"),
         ({"max_passes": 0}, "max_passes to be a positive integer"),
     ):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import seqkeras
 from seqkeras import export
-from seqkeras.tokens import END, START
+from seqkeras.tokens import END, START, UNKNOWN
 
 V = 9
 KINDS = {
@@ -58,6 +58,23 @@ def test_a_search_repeats_the_prompt_and_goes_on_from_it(kind, search, seed):
         assert not ids[row, end:].any()
         if search is seqkeras.Greedy:
             np.testing.assert_array_equal(ids[row, length:end], likeliest[row, length:end])
+
+
+def test_a_prompt_of_no_width_is_none_and_an_id_of_no_token_is_unknown(seed):
+    search = seqkeras.Greedy(make("lstm"), 5)
+    nothing, padding = (search({"prompt": np.zeros((2, width), "int32")}) for width in (0, 1))
+    np.testing.assert_array_equal(nothing, padding)
+    strange, unknown = (search({"prompt": np.array([[5, id, 6]])}) for id in (V, UNKNOWN))
+    np.testing.assert_array_equal(strange, unknown)
+    np.testing.assert_array_equal(search({"prompt": np.array([[5, -1, 6]])}), unknown)
+
+
+def test_a_prompt_of_more_than_max_length_is_refused_and_cut_where_its_length_is_known_too_late(seed):
+    search, prompt = seqkeras.Greedy(make("lstm"), 3), np.array([[5, 6, 7, 8]], "int32")
+    with pytest.raises(ValueError, match="Expected a prompt of at most max_length=3. Received: 4 ids"):
+        search({"prompt": prompt})
+    late = tf.function(lambda prompt: search({"prompt": prompt}), [tf.TensorSpec((None, None), "int32")])
+    np.testing.assert_array_equal(late(prompt), prompt[:, :3])
 
 
 @pytest.mark.parametrize("cell", ["simplernn", "lstm"])

@@ -118,7 +118,7 @@ def test_cold_sampling_is_greedy(seed):
     np.testing.assert_array_equal(cold, Greedy(model, T)(inputs))
 
 
-@pytest.mark.parametrize("temperature", [0, -1.0])
+@pytest.mark.parametrize("temperature", [0, -1.0, "hot", float("inf")])
 def test_a_temperature_that_is_none_is_refused(temperature):
     with pytest.raises(ValueError, match="Expected temperature above 0. Received: temperature="):
         Sample(seqkeras.Seq2Seq(V, units=4), 3, temperature)
@@ -126,12 +126,15 @@ def test_a_temperature_that_is_none_is_refused(temperature):
 
 def test_what_cannot_be_searched_is_refused():
     model = seqkeras.SequenceGenerator(V, 3, units=4)
-    with pytest.raises(ValueError, match="Expected a model that writes"):
-        Greedy(seqkeras.SequenceClassifier(V, 3, units=4), 5)
+    for wrong in (seqkeras.SequenceClassifier(V, 3, units=4), seqkeras.SequenceGenerator):
+        with pytest.raises(ValueError, match="Expected a model that writes: an object"):
+            Greedy(wrong, 5)
+    with pytest.raises(TypeError, match="Expected Sample.model, max_length, temperature.. Received: .*'max_length'"):
+        Sample(model)
     with pytest.raises(ValueError, match="Received: max_length=7.5"):
         Greedy(model, 7.5)
     label = np.zeros(2, "int32")
-    with pytest.raises(ValueError, match="Expected uniform.*Received: inputs label"):
+    with pytest.raises(ValueError, match="Expected inputs uniform .None, 5.*Received: inputs label .2."):
         Sample(model, 5)({"label": label})
-    with pytest.raises(ValueError, match="Expected uniform.*Received: .2, 3."):
+    with pytest.raises(ValueError, match="Expected inputs uniform .None, 5.*Received: .*uniform .2, 3."):
         Sample(model, 5)({"label": label, "uniform": np.zeros((2, 3), "float32")})
