@@ -5,6 +5,7 @@ from pathlib import Path
 
 from seqkeras.pipelines.arguments import listed
 from seqkeras.pipelines.files import read_json, write_json
+from seqkeras.pipelines.vocabulary import unicode_text
 
 
 class Labels:
@@ -12,12 +13,10 @@ class Labels:
 
     def __init__(self, names):
         listed("a list of names", names=names)
-        self.names = list(names)
-        if not self.names or not all(isinstance(name, str) for name in self.names):
-            raise ValueError(f"Expected names, one at least, each a text. Received: names={self.names}")
+        self.names = list(map(unicode_text, names))
         self._indices = {name: index for index, name in enumerate(self.names)}
-        if len(self._indices) != len(self.names):
-            raise ValueError(f"Expected distinct names. Received: names={self.names}")
+        if not self.names or len(self._indices) != len(self.names):
+            raise ValueError(f"Expected distinct names, at least one. Received: names={self.names}")
 
     @classmethod
     def train(cls, labels):

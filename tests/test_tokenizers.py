@@ -322,8 +322,8 @@ def test_unknown_labels_are_refused_with_the_known_ones(tmp_path):
         Labels(["a", "b"]).index("c")
     with pytest.raises(ValueError, match="distinct"):
         Labels(["a", "a"])
-    for wrong in ("ab", {"a", "b"}, None, [], [1, 2], [["a"]]):
-        with pytest.raises(ValueError, match="names="):
+    for wrong in ("ab", {"a", "b"}, None, [], [1, 2], [["a"]], ["a", "\ud800"]):
+        with pytest.raises(ValueError, match="Expected"):
             Labels(wrong)
     for names in ('"ab"', "[1, 2]", "[[], {}]", '["a", "a"]'):
         (tmp_path / "labels.json").write_text(f'{{"names": {names}}}')
