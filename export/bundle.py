@@ -1,15 +1,15 @@
 """What leaves the house: one folder with the file, its tokenizers, a manifest that proves it, and code to paste."""
 
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from seqkeras.export import folders, snippets
+from seqkeras.export import folders, given, snippets
 from seqkeras.export import manifest as manifests
 from seqkeras.export.parity import as_the_file_takes, check_metric, parity
-from seqkeras.export.quantize import in_float32
 from seqkeras.export.tflite import checked_length, to_tflite
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
@@ -55,7 +55,7 @@ def write_bundle(
             `folder` holds anything but a bundle.
         RuntimeError: the converter failed.
     """
-    model, folder, tokenizers = in_float32(model), Path(folder), dict(tokenizers or {})
+    model, folder = given.model_in_float32(model), Path(folder)
     _check_folder(folder)
     length, quality = checked_length(model, length), _figures(quality)
     check_metric(metric, bound)
@@ -63,11 +63,11 @@ def write_bundle(
         raise ValueError(
             f"Expected a metric and a bound for 8-bit weights. Received: quantize={quantize!r}, metric=None"
         )
-    names = None if labels is None else list(getattr(labels, "names", labels))
     task, (_, specs) = next(iter(model.signatures(1, length).items()))
-    _check_task(task, model)
-    _check_tokenizers(task, specs, model, tokenizers)
-    _check_labels(task, model, names)
+    tokenizers = given.checked_tokenizers(task, specs, model, tokenizers)
+    names = given.checked_names(labels, model)
+    if names is None and task in manifests.LABELLED:
+        raise ValueError("Expected the names of the classes. Received: labels=None")
     scale = _checked_scale(task, specs, scale)
     as_the_file_takes(inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
     with folders.written(folder) as new:
@@ -140,53 +140,11 @@ def _figures(quality):
     return json.loads(text)
 
 
-def _check_task(task, model):
-    if task == "encode":
-        raise ValueError(
-            "Expected a search over a model that writes: wrap it in seqkeras.Greedy or seqkeras.Sample. "
-            f"Received: {type(model).__name__}"
-        )
-    if task not in manifests.ROLES:
-        raise ValueError(f"Expected a task among {', '.join(manifests.ROLES)}. Received: task={task!r}")
-
-
-def _check_tokenizers(task, inputs, model, tokenizers):
-    """That there is one a role, of as many ids as the model has."""
-    roles = () if "values" in inputs else manifests.ROLES[task]
-    if set(tokenizers) != set(roles):
-        raise ValueError(f"Expected tokenizers for {sorted(roles)}. Received: tokenizers={sorted(tokenizers)}")
-    for role, tokenizer in tokenizers.items():
-        size = _made_with(model, "vocab_size")
-        size = (_made_with(model, "target_vocab_size") or size) if role == "target" else size
-        if size not in (None, tokenizer.vocab_size):
-            raise ValueError(
-                f"Expected a {role} tokenizer of the model's {size} ids. Received: vocab_size={tokenizer.vocab_size}"
-            )
-
-
-def _check_labels(task, model, names):
-    """That there is a name for each class, none of them twice."""
-    if task not in manifests.LABELLED:
-        return
-    if names is None:
-        raise ValueError("Expected the names of the classes. Received: labels=None")
-    classes = _made_with(model, "num_classes")
-    if classes not in (None, len(names)):
-        raise ValueError(f"Expected a name for each of {classes} classes. Received: {len(names)} labels")
-    if len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"Expected distinct names of type str. Received: labels={names}")
-
-
-def _made_with(model, argument):
-    """What a model, or the one that a search is over, was made with; None where it takes no such argument."""
-    return getattr(getattr(model, "model", model), argument, None)
-
-
 def _checked_scale(task, inputs, scale):
     """The scale as plain lists, a number each variable; None where there is none."""
     if scale is None and task not in manifests.SCALED:
         return None
-    if scale is None or not {"mean", "deviation"} <= set(scale):
+    if not isinstance(scale, Mapping) or not {"mean", "deviation"} <= set(scale):
         raise ValueError(
             "Expected the mean and the deviation that the values were scaled by, as data.report['train'] holds them. "
             f"Received: scale={scale}"

@@ -1,7 +1,11 @@
 """Which examples a file is tried on: from the shortest to the longest, by the names that the model asks for."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from seqkeras import arguments
+from seqkeras.export import given
 from seqkeras.tokens import PAD
 
 
@@ -17,8 +21,12 @@ def held_out(batches, n, model):
         model: what is to be exported.
 
     Raises:
-        ValueError: no batches, or features without what the model asks for.
+        ValueError: no batches, or features without what the model asks for; no model, or no such `n`.
     """
+    arguments.positive(n=n)
+    if not isinstance(batches, Iterable):
+        raise ValueError(f"Expected batches of examples. Received: batches of type {type(batches).__name__}")
+    given.check_model(model)
     _, specs = next(iter(model.signatures(None, None).values()))
     wanted = [name for name in specs if name != "uniform"]
     columns = {name: [] for name in wanted}
@@ -28,6 +36,10 @@ def held_out(batches, n, model):
             raise ValueError(f"Expected features {sorted(columns)}. Received: {sorted(features)}")
         for name, arrays in columns.items():
             arrays.append(np.asarray(features[name]))
+            if arrays[-1].ndim != len(specs[name].shape):
+                raise ValueError(
+                    f"Expected batches of {name} with {len(specs[name].shape)} axes. Received: {arrays[-1].ndim}"
+                )
     if not columns[wanted[0]]:
         raise ValueError("Expected batches of examples. Received: none")
     inputs = {name: _stacked(arrays) for name, arrays in columns.items()}

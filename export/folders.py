@@ -6,6 +6,14 @@ import tempfile
 from pathlib import Path
 
 
+def make(folder):
+    """Makes a folder, and those it lies in, where they are missing."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ValueError(f"Expected a path through folders. Received: {error.filename}, a file") from None
+
+
 @contextlib.contextmanager
 def written(folder):
     """A new folder to write into. Where the block ends without an error it takes the place of `folder`.
@@ -13,7 +21,7 @@ def written(folder):
     What stood there before is gone then, and untouched otherwise.
     """
     folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make(folder.parent)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         new, old = Path(temporary) / "new", Path(temporary) / "old"
         new.mkdir()

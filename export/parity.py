@@ -2,12 +2,14 @@
 
 import tempfile
 import time
+from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from seqkeras.export.quantize import in_float32
+from seqkeras.export import given
 from seqkeras.export.runtime import Compiled, Interpreter
 from seqkeras.export.saved_model import to_saved_model, traced
 from seqkeras.tokens import END, PAD, START
@@ -46,7 +48,7 @@ def parity(model, path, inputs, metric=None, bound=None):
         ValueError: they differ, or a second call differs from the first.
     """
     check_metric(metric, bound)
-    reference, interpreter = Reference(in_float32(model)), Interpreter(path)
+    reference, interpreter = Reference(given.model_in_float32(model)), Interpreter(path)
     padded = as_the_file_takes(inputs, interpreter.inputs(reference.task))
     inputs = {name: np.asarray(inputs[name], array.dtype) for name, array in padded.items()}
     n = len(next(iter(inputs.values())))
@@ -95,9 +97,13 @@ def parity(model, path, inputs, metric=None, bound=None):
 
 
 def check_metric(metric, bound):
-    """Raises ValueError for one without the other."""
+    """Raises ValueError for one without the other, and for what they cannot be."""
     if (metric is None) != (bound is None):
         raise ValueError(f"Expected metric and bound together. Received: metric={metric}, bound={bound}")
+    if metric is not None and not (callable(metric) and isinstance(bound, Real) and bound >= 0):
+        raise ValueError(
+            f"Expected metric to be a function and bound a number from 0. Received: metric={metric!r}, bound={bound!r}"
+        )
 
 
 class Reference:
@@ -171,18 +177,33 @@ def as_the_file_takes(inputs, specs):
         inputs: dict of arrays.
         specs: dict of (shape, dtype) at batch 1.
     """
-    padded, rows = {}, {len(array) for array in inputs.values()}
-    if len(rows) != 1 or 0 in rows or inputs.keys() != specs.keys():
+    if not isinstance(inputs, Mapping):
         raise ValueError(
-            f"Expected inputs {sorted(specs)} of one or more rows. Received: {sorted(inputs)} of {sorted(rows)} rows"
+            "Expected inputs as a dict of arrays by name, such as held_out gives. "
+            f"Received: inputs of type {type(inputs).__name__}"
         )
-    for name, (shape, dtype) in specs.items():
-        array = np.asarray(inputs[name], dtype)
+    if inputs.keys() != specs.keys():
+        raise ValueError(f"Expected inputs {sorted(specs)}. Received: {sorted(inputs)}")
+    arrays = {name: _array(name, inputs[name], dtype) for name, (_, dtype) in specs.items()}
+    rows = {array.shape[:1] for array in arrays.values()}
+    if len(rows) != 1 or rows & {(), (0,)}:
+        shapes = {name: array.shape for name, array in arrays.items()}
+        raise ValueError(f"Expected inputs of one or more rows each, as many of all. Received: shapes {shapes}")
+    padded = {}
+    for name, array in arrays.items():
+        shape, _ = specs[name]
         if array.ndim != len(shape) or array.shape[1:2] > shape[1:2] or array.shape[2:] != shape[2:]:
             raise ValueError(f"Expected {name} of at most {shape[1:]}. Received: {name} of {array.shape[1:]}")
         behind = [(0, 0)] + [(0, size - had) for size, had in zip(shape[1:], array.shape[1:], strict=True)]
         padded[name] = np.pad(array, behind)
     return padded
+
+
+def _array(name, value, dtype):
+    try:
+        return np.asarray(value, dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Expected {name} as an array of {dtype}. Received: {value!r:.60} ({error})") from None
 
 
 def _compared(reference, inputs, expected, got):

@@ -12,6 +12,7 @@ from ai_edge_litert import interpreter as litert
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.options import Options
 
+from seqkeras import arguments
 from seqkeras.export import manifest as manifests
 from seqkeras.pipelines import tokenizers
 from seqkeras.tokens import END, PAD
@@ -144,7 +145,13 @@ class Bundle:
         values = np.asarray(given, "float64")
         if values.ndim != 2 or values.shape[1] != width or not fewest <= len(values) <= length:
             raise ValueError(f"Expected values [T, {width}], T from {fewest} to {length}. Received: {values.shape}")
-        return ((values - self._mean) / self._deviation).astype("float32")
+        with np.errstate(over="ignore"):
+            scaled = ((values - self._mean) / self._deviation).astype("float32")
+        for step, variable in np.argwhere(~np.isfinite(scaled)):
+            raise ValueError(
+                f"Expected finite values. Received: {values[step, variable]} in step {step}, variable {variable}"
+            )
+        return scaled
 
     def named(self, numbers):
         """{label: number}."""
@@ -235,6 +242,7 @@ def load(folder, runtime="interpreter", num_threads=1, seed=None):
         ValueError: an unknown runtime; no bundle; a file that is missing, differs from the manifest or, among the
             tokenizers', is not in it.
     """
+    arguments.positive(num_threads=num_threads)
     if runtime not in ("interpreter", "compiled"):
         raise ValueError(f'Expected runtime to be "interpreter" or "compiled". Received: runtime={runtime!r}')
     folder = Path(folder)

@@ -9,8 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from seqkeras import recurrence
-from seqkeras.export import folders
-from seqkeras.export.quantize import in_float32
+from seqkeras.export import folders, given
 from seqkeras.tokens import END
 
 PARTS = {"saved_model.pb", "fingerprint.pb", "assets", "variables"}  # of a SavedModel
@@ -30,17 +29,21 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
     Raises:
         ValueError: tokenizers or labels the task needs are missing, or `folder` holds something else.
     """
-    model, folder = in_float32(model), Path(folder)
+    model, folder = given.model_in_float32(model), Path(folder)
     strangers = {path.name for path in folder.glob("*")} - PARTS
     if folder.exists() and (strangers or not (folder / "saved_model.pb").exists()):
         with_them = f", which also holds {', '.join(sorted(strangers)[:3])}" if strangers else ""
         raise ValueError(
             f"Expected a new folder or a SavedModel to replace. Received: folder={str(folder)!r}{with_them}"
         )
+    names = given.checked_names(labels, model)
+    if tokenizers:
+        task, (_, specs) = next(iter(model.signatures(None, None).items()))
+        tokenizers = given.checked_tokenizers(task, specs, model, tokenizers)
     with recurrence.looping(recurrence.in_place):
         functions = traced(model)
     if tokenizers:
-        functions |= _on_text(functions, tokenizers, labels)
+        functions |= _on_text(functions, tokenizers, names)
     module = tf.Module()
     module.weights = [v.value for v in model.variables]
     module.tokenizers = dict(tokenizers or {})
@@ -81,18 +84,11 @@ def _by_name(function):
     return tf.function(lambda **inputs: function(inputs), autograph=False)
 
 
-def _on_text(functions, tokenizers, labels):
-    names = None if labels is None else tf.constant(list(getattr(labels, "names", labels)))
-
-    def of(role):
-        if role not in tokenizers:
-            raise ValueError(f"Expected a tokenizer for {role!r}. Received: tokenizers={sorted(tokenizers)}")
-        return tokenizers[role]
-
+def _on_text(functions, tokenizers, names):
     def named():
         if names is None:
             raise ValueError("Expected the names of the classes. Received: labels=None")
-        return names
+        return tf.constant(names)
 
     def run(task, **inputs):
         wanted = functions[task].structured_input_signature[1]
@@ -102,26 +98,26 @@ def _on_text(functions, tokenizers, labels):
         return functions[task](**inputs)
 
     def classify_text(text):
-        probabilities = run("classify", ids=_padded(of("text").encode_batch(text)))["probabilities"]
+        probabilities = run("classify", ids=_padded(tokenizers["text"].encode_batch(text)))["probabilities"]
         return {"label": tf.gather(named(), tf.argmax(probabilities, axis=-1)), "probabilities": probabilities}
 
     def tag_text(text):
-        return run("tag", ids=_padded(of("text").encode_batch(text)))
+        return run("tag", ids=_padded(tokenizers["text"].encode_batch(text)))
 
     def translate_text(text):
-        ids = of("source").encode_batch(text)
+        ids = tokenizers["source"].encode_batch(text)
         ids = tf.concat([ids, tf.fill([tf.shape(text)[0], 1], END)], axis=1)
-        return {"text": of("target").decode_batch(run("translate", source=_padded(ids))["ids"])}
+        return {"text": tokenizers["target"].decode_batch(run("translate", source=_padded(ids))["ids"])}
 
     def generate_text(label):
         same = label[:, None] == named()
         with tf.control_dependencies([tf.debugging.assert_equal(tf.reduce_any(same, -1), True, "unknown label")]):
             index = tf.argmax(same, axis=-1, output_type=tf.int32)
-        return {"text": of("target").decode_batch(run("generate", label=index)["ids"])}
+        return {"text": tokenizers["target"].decode_batch(run("generate", label=index)["ids"])}
 
     def continue_text(text):
-        ids = run("continue", prompt=_padded(of("text").encode_batch(text)))["ids"]
-        return {"text": of("text").decode_batch(ids)}
+        ids = run("continue", prompt=_padded(tokenizers["text"].encode_batch(text)))["ids"]
+        return {"text": tokenizers["text"].decode_batch(ids)}
 
     tasks = {
         "classify": (classify_text, "text"),

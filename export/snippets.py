@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 
 from seqkeras.export.manifest import ROLES
-from seqkeras.tokens import END, PAD
+from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 TEXTS = {"ids": "text", "source": "source", "prompt": "text"}  # inputs that are text: the tokenizer's role
 MEANT = {
@@ -21,6 +21,12 @@ ANSWERS = {
     "probabilities": "one for each label, in the order of manifest.json",
     "values": "one for each label, in the order of manifest.json",
     "next": "the values that follow, a row a step{scaled}",
+}
+TOKENIZERS = {  # an id of each kind
+    "Characters": f"its character's place in the vocabulary of tokenizer.json, from 0, plus {UNKNOWN + 1}",
+    "Words": f"its word's place in the vocabulary of tokenizer.json, from 0, plus {UNKNOWN + 1}",
+    "Bytes": f"its byte of UTF-8 plus {UNKNOWN + 1}",
+    "SentencePiece": "that of sentencepiece.model",
 }
 
 KOTLIN = """\
@@ -87,10 +93,13 @@ export async function answer({names}) {{
 PYTHON = """\
 # pip install ai-edge-litert numpy; with seqkeras installed, seqkeras.export.load_bundle(folder) does text as well.
 {notes}
+from pathlib import Path
+
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-answer = Interpreter("model.tflite").get_signature_runner("{task}")
+bundle = Path(__file__).parents[1]  # this file lies in its folder snippets
+answer = Interpreter(str(bundle / "model.tflite")).get_signature_runner("{task}")
 {inputs}
 print(answer({names})["{output}"])  # {result} {shape}
 """
@@ -118,7 +127,7 @@ def write(folder, manifest):
 
 
 def notes(manifest):
-    """A line for each input and for the output of the task: shape, type, and what the numbers stand for."""
+    """A line for each input, output and tokenizer of the task: shape, type, and what the numbers stand for."""
     signature, tokenizers, scale = manifest["signatures"][manifest["task"]], manifest["tokenizers"], manifest["scale"]
     before, behind = "", ""
     roles = ROLES[manifest["task"]]
@@ -136,6 +145,11 @@ def notes(manifest):
     for name, one in signature["outputs"].items():
         meant = ANSWERS[name].format(scaled=behind, role=roles[-1] if roles else None)
         said.append(f"{name} (the answer), {one['dtype']} {one['shape']}: {meant}.")
+    for role, one in tokenizers.items():
+        said.append(
+            f"tokenizers/{role}, {one['kind']}: an id is {TOKENIZERS[one['kind']]}; "
+            f"the first are PAD ({PAD}), START ({START}), END ({END}), UNKNOWN ({UNKNOWN})."
+        )
     return said
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqkeras import recurrence
+from seqkeras.export import folders, given
 from seqkeras.export import quantize as weights
 from seqkeras.export.audit import audit
 from seqkeras.export.saved_model import save
@@ -38,15 +39,18 @@ def to_tflite(model, path, length=None, quantize=None):
         What `audit` says of the file.
 
     Raises:
-        ValueError: a `quantize` or a `length` that cannot be; the audit failed.
+        ValueError: a model, `quantize`, `length` or `path` that cannot be; the audit failed.
         RuntimeError: the converter failed; the message holds what it said last.
     """
     weights.check(quantize)
+    model = given.model_in_float32(model)
     length, path = checked_length(model, length), Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folders.make(path.parent)
+    if path.is_dir():
+        raise ValueError(f"Expected the path of a file. Received: path={str(path)!r}, a folder")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         converted = Path(folder) / path.name
-        trace(weights.in_float32(model), folder, length)
+        trace(model, folder, length)
         convert(folder, converted, quantize)
         report = audit(converted)
         os.replace(converted, path)

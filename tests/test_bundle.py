@@ -129,6 +129,35 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_the_older_one_there(tmp_pat
     assert os.listdir(tmp_path) == ["folder"] and os.listdir(tmp_path / "folder") == ["old"]
 
 
+def test_a_folder_that_would_lie_in_a_file_is_refused(tmp_path):
+    (tmp_path / "letter").write_text("mine")
+    with pytest.raises(ValueError, match="Expected a path through folders. Received: .*letter.*, a file"):
+        folders.written(tmp_path / "letter" / "bundle").__enter__()
+    assert (tmp_path / "letter").read_text() == "mine"
+
+
+WITHOUT_TENSORFLOW = """
+import keras, numpy, seqkeras
+from seqkeras import export
+model = seqkeras.SequenceClassifier(9, 2, units=4, encoder="bag")
+for write in (export.to_saved_model, export.to_tflite):
+    try:
+        write(model, "nowhere")
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_another_backend_is_told_apart_at_once(tmp_path):
+    pytest.importorskip("jax")
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TENSORFLOW], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.count("Received: KERAS_BACKEND=jax") == 2, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 TWICE = pipelines.Characters.train(["abc"])
 SCALE = {"mean": [0.0, 1.0], "deviation": [1.0, 2.0]}
 
@@ -136,7 +165,20 @@ SCALE = {"mean": [0.0, 1.0], "deviation": [1.0, 2.0]}
 @pytest.mark.parametrize(
     ("name", "changed", "match"),
     [
+        ("classify", {"model": keras.Sequential([])}, "a model of seqkeras, .*Received: model=Sequential"),
+        ("classify", {"model": None}, "a model of seqkeras, .*Received: model=NoneType"),
+        ("classify", {"model": seqkeras.SequenceClassifier}, "Received: model=the class SequenceClassifier"),
         ("classify", {"tokenizers": None}, r"tokenizers for \['text'\]"),
+        ("classify", {"tokenizers": CHARACTERS}, r"a dict of tokenizers for \['text'\]. .*=Characters"),
+        ("classify", {"tokenizers": {"text": "words"}}, "a text tokenizer of seqkeras.pipelines. Received: 'words'"),
+        ("classify", {"labels": 5}, "names of type str. Received: labels=5"),
+        ("classify", {"labels": "abc"}, "names of type str. Received: labels='abc'"),
+        ("classify", {"inputs": None}, "a dict of arrays by name, .* type NoneType"),
+        ("classify", {"inputs": ["a b"]}, "a dict of arrays by name, .* type list"),
+        ("classify", {"inputs": {"ids": ["a b"]}}, "ids as an array of int32. Received: .'a b'."),
+        ("classify", {"inputs": {"ids": [[4, 5], [4]]}}, "ids as an array of int32"),
+        ("classify", {"inputs": {"ids": 5}}, "one or more rows"),
+        ("classify", {"scale": 5}, "the mean and the deviation .*Received: scale=5"),
         ("classify", {"labels": None}, "labels=None"),
         ("classify", {"labels": ["one", "two"]}, "a name for each of 3 classes. Received: 2 labels"),
         ("classify", {"labels": ["one", "two", "two"]}, "distinct names"),
@@ -177,11 +219,9 @@ def test_what_the_task_needs_is_asked_for_before_any_work(tmp_path, name, change
 
 
 @pytest.mark.parametrize("name", ["classify", "attention"])
-def test_the_python_snippet_runs_as_pasted(name):
-    snippet = (family(name).folder / "snippets" / "model.py").read_text()
-    done = subprocess.run(
-        [sys.executable, "-c", snippet], cwd=family(name).folder, capture_output=True, text=True, timeout=60
-    )
+def test_the_python_snippet_runs_from_anywhere(name, tmp_path):
+    snippet = family(name).folder / "snippets" / "model.py"
+    done = subprocess.run([sys.executable, snippet], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stdout.startswith("[["), done.stderr
 
 
@@ -212,7 +252,14 @@ def test_snippets_name_signature_inputs_and_shapes():
                 "tokenizers/target makes text of them.",
             ],
         ),
-        ("classify", ["ids, int32 [1, 256]: ids that tokenizers/text makes of the text, then PAD (0)."]),
+        (
+            "classify",
+            [
+                "ids, int32 [1, 256]: ids that tokenizers/text makes of the text, then PAD (0).",
+                "tokenizers/text, Characters: an id is its character's place in the vocabulary of tokenizer.json, "
+                "from 0, plus 4; the first are PAD (0), START (1), END (2), UNKNOWN (3).",
+            ],
+        ),
         ("values", ["length, int32 [1]: how many steps there are in values."]),
         ("generate", ["label, int32 [1]: a class's place among the labels in manifest.json, from 0."]),
         ("continue", ["uniform, float32 [1, 12]: random numbers from 0 to just below 1, new ones for each call."]),

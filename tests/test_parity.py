@@ -98,6 +98,10 @@ def test_probabilities_are_held_to_their_bound():
         ({"source": np.full((2, 17), 4)}, {}, "Expected source of at most"),
         ({"source": np.zeros((0, 4))}, {}, "one or more rows"),
         ({"source": np.full((2, 4), 4)}, {"metric": len}, "metric and bound together"),
+        ({"source": np.full((2, 4), 4)}, {"metric": len, "bound": "1"}, "bound a number from 0. .*bound='1'"),
+        ({"source": np.full((2, 4), 4)}, {"metric": len, "bound": float("nan")}, "bound=nan"),
+        ({"source": np.full((2, 4), 4)}, {"metric": "len", "bound": 1}, "metric to be a function"),
+        (np.full((2, 4), 4), {}, "a dict of arrays by name"),
     ],
 )
 def test_wrong_inputs_are_refused(inputs, options, match):
@@ -187,6 +191,22 @@ def test_held_out_goes_from_the_shortest_to_the_longest_by_the_models_own_names(
         held_out([({"ids": np.ones((1, 2))}, 0)], 1, unexported("generate").model)
     with pytest.raises(ValueError, match="Received: none"):
         held_out([], 1, unexported("generate").model)
+
+
+@pytest.mark.parametrize(
+    ("batches", "n", "match"),
+    [
+        (None, 5, "Expected batches of examples. Received: batches of type NoneType"),
+        ([], 0, "n to be a positive integer. Received: n=0"),
+        ([], "5", "n='5'"),
+        ((np.full((3, 4), 5), np.zeros(3)), 5, "batches of ids with 2 axes. Received: 1"),
+    ],
+)
+def test_held_out_asks_for_batches_and_a_number(batches, n, match):
+    with pytest.raises(ValueError, match=match):
+        held_out(batches, n, unexported("classify").model)
+    with pytest.raises(ValueError, match="a model of seqkeras"):
+        held_out([], 1, keras.Sequential([]))
 
 
 def test_held_out_values_are_values():

@@ -101,6 +101,16 @@ def test_values_are_forecast_as_they_are_in_the_world(runtime):
             forecast(wrong)
 
 
+@pytest.mark.parametrize("name", ["forecast", "values"])
+@pytest.mark.parametrize(("wrong", "said"), [(np.nan, "nan"), (None, "nan"), (-np.inf, "-inf"), (1e300, r"1e\+300")])
+def test_what_is_no_number_is_refused_with_its_place(name, wrong, said):
+    made = family(name)
+    values = made.inputs["values"][3].tolist()
+    values[2][1] = wrong
+    with pytest.raises(ValueError, match=f"Expected finite values. Received: {said} in step 2, variable 1"):
+        load_bundle(made.folder)(values)
+
+
 def test_quantiles_are_put_back_to_scale_too():
     class Three:
         """A runtime whose quantiles are -1, 0 and 1 deviations."""
@@ -258,6 +268,8 @@ def test_no_bundle_and_no_runtime_are_refused(tmp_path):
         load_bundle(tmp_path)
     with pytest.raises(ValueError, match="Received: runtime=\"?'?abacus"):
         load_bundle(tmp_path, "abacus")
+    with pytest.raises(ValueError, match="num_threads to be a positive integer. Received: num_threads=0"):
+        load_bundle(tmp_path, "compiled", num_threads=0)
 
 
 @pytest.mark.parametrize("runtime", [Interpreter, Compiled])

@@ -103,12 +103,17 @@ def test_labels_are_written_from_and_unknown_ones_refused(tmp_path):
     ("name", "given", "match"),
     [
         ("classify", {"tokenizers": {"text": CHARACTERS}}, "Received: labels=None"),
-        ("attention", {"tokenizers": {"source": CHARACTERS}}, r"a tokenizer for 'target'. .*\['source'\]"),
+        ("attention", {"tokenizers": {"source": CHARACTERS}}, r"tokenizers for \['source', 'target'\]. .*\['source'\]"),
+        ("classify", {"tokenizers": {"text": pipelines.Bytes()}, "labels": LABELS}, "a text tokenizer of the model's"),
+        ("classify", {"tokenizers": CHARACTERS, "labels": LABELS}, "a dict of tokenizers"),
+        ("classify", {"tokenizers": {"text": CHARACTERS}, "labels": ["a"]}, "each of 3 classes. Received: 1 labels"),
+        ("classify", {"labels": [0, 1, 2]}, "distinct names"),
+        ("classify", {"model": keras.Sequential([])}, "a model of seqkeras, .*Received: model=Sequential"),
     ],
 )
 def test_what_strings_need_is_asked_for_and_nothing_is_left(name, given, match, tmp_path):
     with pytest.raises(ValueError, match=match):
-        to_saved_model(unexported(name).model, tmp_path / "model", **given)
+        to_saved_model(**{"model": unexported(name).model, "folder": tmp_path / "model", **given})
     assert list(tmp_path.iterdir()) == []
 
 

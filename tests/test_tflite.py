@@ -104,11 +104,22 @@ def test_a_length_is_asked_for_where_it_means_something():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "match"), [({"quantize": "int4"}, "int4"), ({"length": 0}, "length=0"), ({"length": True}, "length=True")]
+    ("wrong", "match"),
+    [
+        ({"quantize": "int4"}, "int4"),
+        ({"length": 0}, "length=0"),
+        ({"length": True}, "length=True"),
+        ({"model": keras.Sequential([])}, "a model of seqkeras"),
+    ],
 )
 def test_what_cannot_be_is_refused(tmp_path, wrong, match):
     with pytest.raises(ValueError, match=match):
-        export.to_tflite(unexported("classify").model, tmp_path / "x", **{"length": 4, **wrong})
+        export.to_tflite(**{"model": unexported("classify").model, "path": tmp_path / "x", "length": 4, **wrong})
+
+
+def test_a_file_does_not_take_the_place_of_a_folder(tmp_path):
+    with pytest.raises(ValueError, match="Expected the path of a file. Received: .*, a folder"):
+        export.to_tflite(unexported("classify").model, tmp_path, 4)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float16"])

@@ -1,0 +1,72 @@
+"""What is given to be exported, checked where it enters: the model, its tokenizers, the names of its classes."""
+
+from collections.abc import Iterable, Mapping
+
+import keras
+
+from seqkeras.export.manifest import ROLES
+from seqkeras.export.quantize import in_float32
+from seqkeras.pipelines.tokenizers import Tokenizer
+
+
+def check_model(model):
+    """That it says what may be asked of it."""
+    if not isinstance(model, keras.Model) or not hasattr(model, "signatures"):
+        received = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise ValueError(f"Expected a model of seqkeras, or a search over one. Received: model={received}")
+
+
+def model_in_float32(model):
+    """The model as it is exported."""
+    check_model(model)
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Expected Keras's TensorFlow backend to export with: save the model, and load it with "
+            f"KERAS_BACKEND=tensorflow. Received: KERAS_BACKEND={keras.backend.backend()}"
+        )
+    return in_float32(model)
+
+
+def checked_tokenizers(task, inputs, model, tokenizers):
+    """The tokenizers by role, none left out, each of as many ids as the model has."""
+    if task == "encode":
+        raise ValueError(
+            "Expected a search over a model that writes: wrap it in seqkeras.Greedy or seqkeras.Sample. "
+            f"Received: {type(model).__name__}"
+        )
+    if task not in ROLES:
+        raise ValueError(f"Expected a task among {', '.join(ROLES)}. Received: task={task!r}")
+    roles = () if "values" in inputs else ROLES[task]
+    tokenizers = {} if tokenizers is None else tokenizers
+    if not isinstance(tokenizers, Mapping) or set(tokenizers) != set(roles):
+        received = sorted(tokenizers) if isinstance(tokenizers, Mapping) else type(tokenizers).__name__
+        raise ValueError(f"Expected a dict of tokenizers for {sorted(roles)}. Received: tokenizers={received}")
+    for role, tokenizer in tokenizers.items():
+        if not isinstance(tokenizer, Tokenizer):
+            raise ValueError(f"Expected a {role} tokenizer of seqkeras.pipelines. Received: {tokenizer!r:.60}")
+        size = _made_with(model, "vocab_size")
+        size = (_made_with(model, "target_vocab_size") or size) if role == "target" else size
+        if size not in (None, tokenizer.vocab_size):
+            raise ValueError(
+                f"Expected a {role} tokenizer of the model's {size} ids. Received: vocab_size={tokenizer.vocab_size}"
+            )
+    return dict(tokenizers)
+
+
+def checked_names(labels, model):
+    """The names of the classes as a list, one for each, none of them twice; None where none are given."""
+    if labels is None:
+        return None
+    labels = getattr(labels, "names", labels)
+    names = list(labels) if isinstance(labels, Iterable) and not isinstance(labels, str) else []
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        raise ValueError(f"Expected distinct names of type str. Received: labels={labels!r}")
+    classes = _made_with(model, "num_classes")
+    if classes not in (None, len(names)):
+        raise ValueError(f"Expected a name for each of {classes} classes. Received: {len(names)} labels")
+    return names
+
+
+def _made_with(model, argument):
+    """What a model, or the one that a search is over, was made with; None where it takes no such argument."""
+    return getattr(getattr(model, "model", model), argument, None)
