@@ -27,7 +27,8 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
         labels: names of the classes, in order.
 
     Raises:
-        ValueError: tokenizers or labels the task needs are missing, or `folder` holds something else.
+        ValueError: no model that can be exported; tokenizers or labels that the task needs are missing, or do not fit
+            the model; `folder` holds something else.
     """
     model, folder = given.model_in_float32(model), Path(folder)
     strangers = {path.name for path in folder.glob("*")} - PARTS
