@@ -345,7 +345,7 @@ def test_few_steps_are_mentioned(here, capfd, monkeypatch):
     for few, said in ((100, True), (5, False)):
         monkeypatch.setattr(commands, "FEW", few)
         assert run(words) == 0
-        assert ("12 steps are few" in capfd.readouterr().out) == said
+        assert ("few steps to learn from (12)" in capfd.readouterr().out) == said
 
 
 def test_words_in_a_table_are_explained_below_it(capfd):
@@ -396,6 +396,13 @@ def test_a_blank_line_has_an_empty_answer(name, here, capfd, monkeypatch):
         monkeypatch.setattr(sys, "stdin", file)
         assert run(f"predict {name}") == 0
     assert capfd.readouterr().out == answers
+
+
+def test_lists_and_counts_are_words_in_a_table():
+    assert [commands._plain(one) for one in (["a", "b"], [], {"long": 2, "blank": 0}, {})] == [
+        *("a, b", "none"),
+        *("long: 2", "0"),
+    ]
 
 
 def test_an_answer_is_one_line():

@@ -27,7 +27,7 @@ def train(asked):
     run = runs.load(folder)
     print(f"{folder}: {run.network.count_params():,} parameters, trained in {watch.seconds:.0f} s")
     if watch.steps < FEW:
-        print(f"{watch.steps} steps are few to learn from: try more data, more --epochs or a smaller --batch-size")
+        print(f"few steps to learn from ({watch.steps}): try more data, more --epochs or a smaller --batch-size")
     splits = {"validation": data.records["validation"]} | ({"test": held_out} if data.test else {})
     for split, records in splits.items():
         with working(f"evaluating on {split}"):
@@ -110,4 +110,6 @@ def _print(title, rows):
 def _plain(value):
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_plain(one)}" for name, one in value.items() if one) or "0"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value)) or "none"
     return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
