@@ -266,12 +266,11 @@ def test_numbers_of_numpy_are_plain_numbers(entry):
 def test_inputs_of_another_name_rank_or_kind_are_refused(entry):
     model = entry.make()
     if not isinstance(entry.inputs, dict):
-        wrong = [entry.inputs[0], {"text": entry.inputs}]
-        wrong += [entry.inputs.astype(kind) for kind in ("float32", "str") if entry.inputs.dtype.kind == "i"]
+        wrong = [entry.inputs[0], {"text": entry.inputs}, entry.inputs.astype("str")]
     else:
         wrong = [next(iter(entry.inputs.values())), {"text": entry.inputs}]
         wrong += [{**entry.inputs, name: x[..., None]} for name, x in entry.inputs.items()]
-        wrong += [{**entry.inputs, name: x.astype("float32")} for name, x in entry.inputs.items()]
+        wrong += [{**entry.inputs, name: x.astype("str")} for name, x in entry.inputs.items()]
         wrong += [{name: x} for name, x in entry.inputs.items() if len(entry.inputs) > 1]
     for inputs in wrong:
         with pytest.raises(ValueError, match="Expected inputs .*Received: "):
