@@ -316,7 +316,7 @@ class TransformerSeq2Seq(EncoderDecoder):
     Args:
         vocab_size, target_vocab_size: number of source and target ids; the same if the second is None.
         units, num_layers, num_heads, ff_units, dropout: of encoder and decoder; ff_units is 4 * units if None.
-        max_length: longest source and longest target.
+        max_length: longest source and longest target, its START or END counted.
         norm: "pre" or "post". positions: "sinusoid" or "learned".
         tied_embeddings: the target embedding is the output layer too.
     """

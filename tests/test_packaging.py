@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+import seqkeras
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -58,3 +60,9 @@ def test_make_says_which_python_it_wants_before_it_makes_anything(tmp_path):
     done = subprocess.run(["make", "test", "PYTHON=false"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode != 0 and "Expected Python 3.11 to 3.13" in done.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+def test_help_of_the_package_names_every_public_class_and_function():
+    named = set(re.findall(r"\w+", seqkeras.__doc__))
+    public = {name for name, value in vars(seqkeras.public).items() if callable(value) and not name.startswith("_")}
+    assert public - named == set()
