@@ -88,7 +88,7 @@ class Cell(keras.layers.Layer):
         return ops.zeros(shape, dtype)
 
     def project(self, inputs, training=False):
-        """W x + b: inputs [..., D] -> [..., len(gates) * H]."""
+        """W x + b, for all steps at once: inputs [T, B, D], or [B, D] for one -> [..., len(gates) * H]."""
         return ops.matmul(inputs, self.kernel) + self.bias
 
     def step(self, projected, state):

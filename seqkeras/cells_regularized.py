@@ -153,7 +153,7 @@ class VariationalDropout(Noise):
         return self.drop(ops.ones_like(projected[..., : self.units]), self.recurrent_rate)
 
     def drop(self, x, rate):
-        return keras.random.dropout(x, rate, noise_shape=(None, 1, None), seed=self.seed)
+        return keras.random.dropout(x, rate, noise_shape=(1, None, None), seed=self.seed)
 
     def step(self, projected, state):
         projected, kept = self.separate(projected)

@@ -71,7 +71,7 @@ def kernel(cell, projected, mask, state, reverse=False):
     kept once: h_t is a state, and where z enters as a sum with the projected input, their gradients are one.
     """
     variables = cell.weights  # frozen ones too: the step reads them
-    advance = _advance(cell)
+    advance, compiled = _advance(cell), _compiled(projected.shape[0])
     T, n = tf.shape(projected)[0], len(state)
     order = (lambda t: T - 1 - t) if reverse else (lambda t: t)
 
@@ -104,9 +104,13 @@ def kernel(cell, projected, mask, state, reverse=False):
             kept, state = forward_step(t, state)
             return t + 1, state, [a.write(order(t), x) for a, x in zip(arrays, kept, strict=True)]
 
-        arrays = [_array(T, x) for x in forward_step(0, state)[0]]
-        _, final, arrays = tf.while_loop(lambda t, *_: t < T, forward, (0, state, arrays), maximum_iterations=T)
-        kept = [a.stack() for a in arrays]
+        @compiled
+        def all_forward():
+            arrays = [_array(T, x) for x in forward_step(0, state)[0]]
+            _, final, arrays = tf.while_loop(lambda t, *_: t < T, forward, (0, state, arrays), maximum_iterations=T)
+            return final, [a.stack() for a in arrays]
+
+        final, kept = all_forward()
         # The state each step began with: shifted by one, the initial state first in the order of the loop.
         if reverse:
             before = [tf.concat([x[1:], s[None]], 0) for x, s in zip(kept[:n], state, strict=True)]
@@ -128,7 +132,7 @@ def kernel(cell, projected, mask, state, reverse=False):
                         return ops.matmul(h, u)
                     i = len(factors)
                     factors.append((h, index(u)))
-                    return _kept_product(h, taps[i], zs[i], tf.cast(u.value, h.dtype))
+                    return _kept_product(h, taps[i], zs[i], tf.cast(weights[index(u)], h.dtype))
 
                 with tf.GradientTape() as tape:
                     tape.watch([p, state, taps, weights])
@@ -150,20 +154,24 @@ def kernel(cell, projected, mask, state, reverse=False):
                 now = order(T - 1 - t)
                 return t + 1, d_state, d_weights, [a.write(now, x) for a, x in zip(arrays, kept, strict=True)]
 
-            kept, (places, states, kernels), _, _ = backward_step(0, d_state)
-            _, d_state, d_weights, arrays = tf.while_loop(
-                lambda t, *_: t < T,
-                backward,
-                (0, d_state, [tf.zeros_like(w) for w in weights], [_array(T, x) for x in kept]),
-                maximum_iterations=T,
-            )
-            stacked = [a.stack() for a in arrays]
+            places = states = kernels = None
+
+            @compiled
+            def all_backward():
+                nonlocal places, states, kernels
+                kept, (places, states, kernels), _, _ = backward_step(0, d_state)
+                nothing = [tf.zeros_like(w) for w in weights]
+                start = 0, d_state, nothing, [_array(T, x) for x in kept]
+                _, first, summed, arrays = tf.while_loop(lambda t, *_: t < T, backward, start, maximum_iterations=T)
+                return first, summed, [a.stack() for a in arrays]
+
+            d_first, d_weights, stacked = all_backward()
             dp, *rest = (stacked[place] for place in places)
             others = iter(rest[len(z_kept) :])
             for i, u, dz in zip(states, kernels, rest[: len(z_kept)], strict=True):
                 h = next(others) if i is None else before[i]
                 d_weights[u] += tf.cast(tf.matmul(_rows(h), _rows(dz), transpose_a=True), d_weights[u].dtype)
-            return (dp, *d_state, *d_weights)
+            return (dp, *d_first, *d_weights)
 
         return (kept[0], *final), grad
 
@@ -202,6 +210,16 @@ def _kept_product(h, tap, z, u):
         return tf.identity(z), lambda dz: (tf.matmul(dz, u, transpose_b=True), dz)
 
     return product(h, tap)
+
+
+def _compiled(length):
+    """XLA for a loop inside a graph, where its length is fixed: it would be compiled again for each other length.
+
+    On CPUs only: where there is another device, Keras has XLA compile the whole of `fit`'s step.
+    """
+    if length is None or not tf.inside_function() or any(d.device_type != "CPU" for d in tf.config.list_physical_devices()):
+        return lambda function: function
+    return tf.function(jit_compile=True, autograph=False)
 
 
 def _array(size, x):
@@ -284,7 +302,7 @@ class Recurrence(Masked):
             initial_state = self.cell.initial_state(ops.shape(inputs)[0])
         if inputs.shape[1] == 0:  # nothing to run over
             return ops.zeros((ops.shape(inputs)[0], 0, self.cell.units), dtype=inputs.dtype), tuple(initial_state)
-        projected = ops.transpose(self.cell.project(inputs, training), (1, 0, 2))
+        projected = self.cell.project(ops.transpose(inputs, (1, 0, 2)), training)
         time_mask = None if mask is None else ops.transpose(mask)
         arguments = self.cell, projected, time_mask, tuple(initial_state)
         if teacher is None:

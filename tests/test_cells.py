@@ -560,7 +560,7 @@ def test_zoneout_has_a_rate_for_each_vector_of_the_state():
 def test_noise_on_noise_has_the_same_numbers_and_gradients_in_every_loop(name):
     cell = Zoneout(VariationalDropout(build(name).cell, 0.3, 0.4), 0.2)
     x, state = example(Recurrence(cell))
-    projected = tf.transpose(cell.project(tf.constant(x), training=True), (1, 0, 2))
+    projected = cell.project(tf.transpose(x, (1, 0, 2)), training=True)
     state = tuple(map(tf.constant, state))
     variables = [v.value for v in cell.trainable_variables]
 

@@ -63,15 +63,17 @@ def make(cell, units, length, batch, train):
     model.compile(keras.optimizers.Adam(1e-4), "mse")  # everything else as `fit` has it by default
     random = np.random.default_rng(0)
     x, y = (tf.constant(random.standard_normal((batch, length, units)), tf.float32) for _ in range(2))
-    batches = iter(tf.data.Dataset.from_tensors((x, y) if train else (x,)).repeat())
-    model.make_train_function() if train else model.make_predict_function()
-    function = model.train_function if train else model.predict_function
+    batches = iter(tf.data.Dataset.from_tensors((x, y)).repeat())
+    model.make_train_function()
+    model.make_predict_function()
 
-    def step():
-        result = function(batches)
-        np.asarray(result["loss"] if train else result)
+    def train_step():
+        np.asarray(model.train_function(batches)["loss"])
 
-    return step, {"parameters": model.count_params()}
+    def forward_step():
+        np.asarray(model.predict_function([(x,)]))
+
+    return train_step if train else forward_step, {"parameters": model.count_params()}
 
 
 if __name__ == "__main__":
