@@ -53,6 +53,11 @@ def dropping(kept):
     return products(lambda h, kernel: matmul(h * kept, kernel))
 
 
+def together(function, *blocks):
+    """An element-wise function of several blocks [B, H], in one pass over all: faster than one by one."""
+    return ops.split(function(ops.concatenate(blocks, axis=-1)), len(blocks), axis=-1) if blocks else []
+
+
 class Cell(keras.layers.Layer):
     """Weights W, U and b with a block of H columns a gate, and the affine map of the input.
 
@@ -222,7 +227,7 @@ class GRU(Cell):
         (h,) = state
         z, r, n = self.split(projected)
         hz, hr, hn = self.split(product(h, self.recurrent_kernel))
-        z, r = ops.sigmoid(z + hz), ops.sigmoid(r + hr)
+        z, r = together(ops.sigmoid, z + hz, r + hr)
         n = ops.tanh(n + r * (hn + self.reset_bias))
         h = z * h + (1.0 - z) * n
         return h, (h,)
@@ -251,7 +256,7 @@ class ResetBeforeGRU(Cell):
         (h,) = state
         z, r, n = self.split(projected)
         hz, hr = ops.split(product(h, self.recurrent_kernel), 2, axis=-1)
-        z, r = ops.sigmoid(z + hz), ops.sigmoid(r + hr)
+        z, r = together(ops.sigmoid, z + hz, r + hr)
         n = ops.tanh(n + product(r * h, self.candidate_kernel))
         h = z * h + (1.0 - z) * n
         return h, (h,)

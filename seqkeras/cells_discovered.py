@@ -5,7 +5,7 @@ Letters as in `cells`. The papers write h_{t+1} from h_t and x_t; here it is h_t
 
 from keras import ops
 
-from seqkeras.cells import Cell, product
+from seqkeras.cells import Cell, product, together
 from seqkeras.saving import saveable
 
 
@@ -40,8 +40,7 @@ class MUT1(Cell):
     def step(self, projected, state):
         (h,) = state
         z, r, n = self.split(projected)
-        z = ops.sigmoid(z)
-        r = ops.sigmoid(r + product(h, self.recurrent_kernel))
+        z, r = together(ops.sigmoid, z, r + product(h, self.recurrent_kernel))
         n = ops.tanh(n + product(r * h, self.candidate_kernel))
         h = n * z + h * (1.0 - z)
         return h, (h,)
@@ -79,7 +78,7 @@ class MUT2(Cell):
         (h,) = state
         z, r, n = self.split(projected)
         hz, hr = ops.split(product(h, self.recurrent_kernel), 2, axis=-1)
-        z, r = ops.sigmoid(z + hz), ops.sigmoid(r + hr)
+        z, r = together(ops.sigmoid, z + hz, r + hr)
         n = ops.tanh(n + product(r * h, self.candidate_kernel))
         h = n * z + h * (1.0 - z)
         return h, (h,)
@@ -109,8 +108,8 @@ class MUT3(Cell):
     def step(self, projected, state):
         (h,) = state
         z, r, n = self.split(projected)
-        z = ops.sigmoid(z + product(ops.tanh(h), self.update_kernel))
-        r = ops.sigmoid(r + product(h, self.recurrent_kernel))
+        hz, hr = product(ops.tanh(h), self.update_kernel), product(h, self.recurrent_kernel)
+        z, r = together(ops.sigmoid, z + hz, r + hr)
         n = ops.tanh(n + product(r * h, self.candidate_kernel))
         h = n * z + h * (1.0 - z)
         return h, (h,)
@@ -145,10 +144,10 @@ class NAS(Cell):
         h, c = state
         x = self.split(projected)
         u = self.split(product(h, self.recurrent_kernel))
-        a = ops.tanh(ops.sigmoid(x[0] + u[0]) * ops.relu(x[1] + u[1]))
-        b = ops.tanh(ops.sigmoid(x[2] + u[2]) + ops.relu(x[3] * u[3]))
-        d = ops.tanh(ops.tanh(x[4] + u[4]) * ops.sigmoid(x[5] + u[5]))
-        e = ops.sigmoid(ops.tanh(x[6] + u[6]) + ops.sigmoid(x[7] + u[7]))
+        s0, s2, s5, s7 = together(ops.sigmoid, *(x[k] + u[k] for k in (0, 2, 5, 7)))
+        t4, t6 = together(ops.tanh, x[4] + u[4], x[6] + u[6])
+        a, b, d = together(ops.tanh, s0 * ops.relu(x[1] + u[1]), s2 + ops.relu(x[3] * u[3]), t4 * s5)
+        e = ops.sigmoid(t6 + s7)
         c = ops.tanh(a + c) * b
         h = ops.tanh(c * ops.tanh(d + e))
         return h, (h, c)

@@ -6,7 +6,7 @@ Letters as in `cells`; c_t is the memory, i, f, o the input, forget and output g
 import keras
 from keras import ops
 
-from seqkeras.cells import Cell, product
+from seqkeras.cells import Cell, product, together
 from seqkeras.saving import saveable
 
 
@@ -50,17 +50,20 @@ class LSTM(Cell):
         for gate, kernel in zip(gates, self.gate_kernels, strict=True):
             for name, more in zip("ifo", ops.split(product(gate, kernel), 3, axis=-1), strict=True):
                 z[name] += more
-        i = self.gate("i", z, c)
-        f = 1.0 - i if self.coupled else self.gate("f", z, c)
+        opened = self.opened("if" if self.peepholes else "ifo", z, c)
+        i = opened["i"]
+        f = 1.0 - i if self.coupled else opened["f"]
         c = f * c + i * self.input_activation(z["g"])
-        o = self.gate("o", z, c)
+        if self.peepholes:  # the output gate sees the new memory
+            opened |= self.opened("o", z, c)
+        o = opened["o"]
         h = o * self.output_activation(c)
         return h, (h, c, i, f, o) if self.gate_recurrence else (h, c)
 
-    def gate(self, name, z, c):
-        if name not in self.gates:
-            return 1.0
-        return ops.sigmoid(z[name] + self.peephole[name] * c if self.peepholes else z[name])
+    def opened(self, names, z, c):
+        """The gates of these names; one left out is 1."""
+        seen = {name: z[name] + self.peephole[name] * c if self.peepholes else z[name] for name in names if name in z}
+        return dict.fromkeys(names, 1.0) | dict(zip(seen, together(ops.sigmoid, *seen.values()), strict=True))
 
 
 @saveable

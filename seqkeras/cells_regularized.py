@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from seqkeras import arguments, cells
-from seqkeras.cells import Cell, product
+from seqkeras.cells import Cell, product, together
 from seqkeras.cells_lstm import LSTM
 from seqkeras.saving import saveable
 
@@ -46,8 +46,9 @@ class LayerNormLSTM(LSTM):
         h, c = state
         u = normalize(product(h, self.recurrent_kernel), self.recurrent_gain)
         i, f, o, g = self.split(projected + u)
-        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
-        h = ops.sigmoid(o) * ops.tanh(normalize(c, self.memory_gain) + self.memory_bias)
+        i, f, o = together(ops.sigmoid, i, f, o)
+        c = f * c + i * ops.tanh(g)
+        h = o * ops.tanh(normalize(c, self.memory_gain) + self.memory_bias)
         return h, (h, c)
 
 
@@ -79,7 +80,7 @@ class LayerNormGRU(Cell):
         (h,) = state
         z, r, n = self.split(projected)
         hz, hr, hn = self.split(self.normalize(product(h, self.recurrent_kernel), self.recurrent_gain))
-        z, r = ops.sigmoid(z + hz), ops.sigmoid(r + hr)
+        z, r = together(ops.sigmoid, z + hz, r + hr)
         n = ops.tanh(n + r * (hn + self.reset_bias))
         h = (1.0 - z) * h + z * n
         return h, (h,)

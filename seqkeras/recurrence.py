@@ -1,10 +1,11 @@
 """The loop over time, once for all cells.
 
-Four loops with the same arguments and the same results:
+Loops with the same arguments and the same results, `fastest` the one that runs where no other is asked for:
 
     scan        the backend's own; differentiated by the backend
     kernel      TensorFlow only; the backward pass written by hand: see its docstring
     in_place    to run, not to differentiate: writes into one buffer and stops behind the longest row's end
+    forward     TensorFlow only: `in_place`, with the gradient of `kernel`
     unrolled    T copies of the step
 
 Arguments: cell; projected [T, B, P], time first; mask bool [T, B] or None; state, a tuple of [B, H]; reverse.
@@ -79,9 +80,7 @@ def kernel(cell, projected, mask, state, reverse=False):
         return next((i for i, v in enumerate(variables) if v is u), None)
 
     def replay(p, m, state, weights, matmul):
-        with keras.StatelessScope() as scope, cells.products(matmul):
-            for update in zip(variables, weights, strict=True):
-                scope.add_update(update)  # in the precision of the forward pass; a state_mapping would turn it back
+        with _reading(variables, weights), cells.products(matmul):
             return advance(p, m, state)
 
     @tf.custom_gradient
@@ -111,19 +110,17 @@ def kernel(cell, projected, mask, state, reverse=False):
             return final, [a.stack() for a in arrays]
 
         final, kept = all_forward()
-        # The state each step began with: shifted by one, the initial state first in the order of the loop.
-        if reverse:
-            before = [tf.concat([x[1:], s[None]], 0) for x, s in zip(kept[:n], state, strict=True)]
-        else:
-            before = [tf.concat([s[None], x[:-1]], 0) for x, s in zip(kept[:n], state, strict=True)]
-        z_kept = kept[n:]
+        states_kept, z_kept = kept[:n], kept[n:]
 
         def grad(d_outputs, *d_state):
             def backward_step(t, d_state):
                 """(what is kept of a step, where in it the parts are, d_state before the step, gradients of weights)"""
                 now = order(T - 1 - t)
                 p, m = tf.gather(projected, now), _at(mask, now)
-                state = tuple(tf.gather(x, now) for x in before)
+                earlier = order(tf.maximum(T - 2 - t, 0))
+                before = tuple(
+                    tf.where(t < T - 1, tf.gather(x, earlier), s) for x, s in zip(states_kept, state, strict=True)
+                )
                 zs = [tf.gather(z, now) for z in z_kept]
                 taps, factors = [tf.zeros_like(z) for z in zs], []
 
@@ -132,20 +129,20 @@ def kernel(cell, projected, mask, state, reverse=False):
                         return ops.matmul(h, u)
                     i = len(factors)
                     factors.append((h, index(u)))
-                    return _kept_product(h, taps[i], zs[i], tf.cast(weights[index(u)], h.dtype))
+                    return _kept_product(h, taps[i], zs[i], turned[index(u)])
 
                 with tf.GradientTape() as tape:
-                    tape.watch([p, state, taps, weights])
-                    new = replay(p, m, state, weights, matmul)
+                    tape.watch([p, before, taps, weights])
+                    new = replay(p, m, before, weights, matmul)
                 d_new = (d_state[0] + tf.gather(d_outputs, now), *d_state[1:])
-                dp, d_before, dz, dw = tape.gradient(new, [p, state, taps, list(weights)], d_new)
-                d_before = tuple(tf.zeros_like(s) if d is None else d for d, s in zip(d_before, state, strict=True))
+                dp, d_before, dz, dw = tape.gradient(new, [p, before, taps, list(weights)], d_new)
+                d_before = tuple(tf.zeros_like(s) if d is None else d for d, s in zip(d_before, before, strict=True))
                 kept, places = [], []
-                for x in (dp, *dz, *(h for h, _ in factors if not _among(h, state))):
+                for x in (dp, *dz, *(h for h, _ in factors if not _among(h, before))):
                     if not _among(x, kept):
                         kept.append(x)
                     places.append(next(i for i, one in enumerate(kept) if one is x))
-                states = [next((i for i, s in enumerate(state) if s is h), None) for h, _ in factors]
+                states = [next((i for i, s in enumerate(before) if s is h), None) for h, _ in factors]
                 return kept, (places, states, [u for _, u in factors]), d_before, dw
 
             def backward(t, d_state, d_weights, arrays):
@@ -154,11 +151,12 @@ def kernel(cell, projected, mask, state, reverse=False):
                 now = order(T - 1 - t)
                 return t + 1, d_state, d_weights, [a.write(now, x) for a, x in zip(arrays, kept, strict=True)]
 
-            places = states = kernels = None
+            places = states = kernels = turned = None
 
             @compiled
             def all_backward():
-                nonlocal places, states, kernels
+                nonlocal places, states, kernels, turned
+                turned = [tf.cast(tf.transpose(w), projected.dtype) for w in weights]
                 kept, (places, states, kernels), _, _ = backward_step(0, d_state)
                 nothing = [tf.zeros_like(w) for w in weights]
                 start = 0, d_state, nothing, [_array(T, x) for x in kept]
@@ -169,8 +167,13 @@ def kernel(cell, projected, mask, state, reverse=False):
             dp, *rest = (stacked[place] for place in places)
             others = iter(rest[len(z_kept) :])
             for i, u, dz in zip(states, kernels, rest[: len(z_kept)], strict=True):
-                h = next(others) if i is None else before[i]
-                d_weights[u] += tf.cast(tf.matmul(_rows(h), _rows(dz), transpose_a=True), d_weights[u].dtype)
+                if i is None:
+                    d_u = _summed_products(next(others), dz)
+                elif reverse:  # what each step began with: the states kept, shifted by one, and the initial one
+                    d_u = _summed_products(states_kept[i][1:], dz[:-1]) + _summed_products(state[i], dz[-1])
+                else:
+                    d_u = _summed_products(states_kept[i][:-1], dz[1:]) + _summed_products(state[i], dz[0])
+                d_weights[u] += tf.cast(d_u, d_weights[u].dtype)
             return (dp, *d_first, *d_weights)
 
         return (kept[0], *final), grad
@@ -178,6 +181,33 @@ def kernel(cell, projected, mask, state, reverse=False):
     outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
     outputs = tf.ensure_shape(outputs, (*projected.shape[:2], cell.units))
     return _real(outputs, mask), tuple(final)
+
+
+def forward(cell, projected, mask, state, reverse=False):
+    """The loop of evaluation: `in_place`. A gradient asked for nevertheless is that of `kernel`, which then runs."""
+    variables, n = cell.weights, len(state)
+
+    @tf.custom_gradient
+    def run(projected, *rest):
+        state, weights = rest[:n], rest[n:]
+
+        @_compiled(projected.shape[0])
+        def outputs_alone():
+            with _reading(variables, weights):
+                outputs, final = in_place(cell, projected, mask, state, reverse)
+            return outputs, *final
+
+        def grad(*slopes):
+            with tf.GradientTape() as tape:
+                tape.watch([projected, *rest])
+                with _reading(variables, weights):
+                    outputs, final = kernel(cell, projected, mask, state, reverse)
+            return tape.gradient([outputs, *final], [projected, *rest], slopes, unconnected_gradients="zero")
+
+        return outputs_alone(), grad
+
+    outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
+    return outputs, tuple(final)
 
 
 def taught(cell, projected, mask, state, teacher, reverse=False):
@@ -202,32 +232,50 @@ def taught(cell, projected, mask, state, teacher, reverse=False):
     return _real(output, mask), (known[-1],)
 
 
-def _kept_product(h, tap, z, u):
-    """z = h U as kept by the forward pass; its gradient reaches h through U, and `tap` as it is."""
+def _kept_product(h, tap, z, turned):
+    """z = h U as kept by the forward pass; its gradient reaches h through U transposed, and `tap` as it is."""
 
     @tf.custom_gradient
     def product(h, tap):
-        return tf.identity(z), lambda dz: (tf.matmul(dz, u, transpose_b=True), dz)
+        return tf.identity(z), lambda dz: (tf.matmul(dz, turned), dz)
 
     return product(h, tap)
 
 
+@contextlib.contextmanager
+def _reading(variables, weights):
+    """Inside, the variables are read as these weights."""
+    with keras.StatelessScope() as scope:
+        for update in zip(variables, weights, strict=True):
+            scope.add_update(update)  # in the precision of the forward pass; a state_mapping would turn it back
+        yield
+
+
 def _compiled(length):
-    """XLA for a loop inside a graph, where its length is fixed: it would be compiled again for each other length.
+    """XLA for a loop that `_compiles`, nothing for others."""
+    return tf.function(jit_compile=True, autograph=False) if _compiles(length) else lambda function: function
+
+
+def _compiles(length):
+    """Whether a loop is compiled by XLA: in a graph, where its length is fixed; each other would be compiled anew.
 
     On CPUs only: where there is another device, Keras has XLA compile the whole of `fit`'s step.
     """
-    if length is None or not tf.inside_function() or any(d.device_type != "CPU" for d in tf.config.list_physical_devices()):
-        return lambda function: function
-    return tf.function(jit_compile=True, autograph=False)
+    return (
+        length is not None
+        and tf.inside_function()
+        and all(device.device_type == "CPU" for device in tf.config.list_physical_devices())
+    )
 
 
 def _array(size, x):
     return tf.TensorArray(x.dtype, size=size, element_shape=x.shape)
 
 
-def _rows(x):
-    return tf.reshape(x, (-1, x.shape[-1]))
+def _summed_products(h, dz):
+    """sum_t h_t^T dz_t as one product: [..., H], [..., K] -> [H, K]."""
+    rows = (tf.reshape(x, (-1, x.shape[-1])) for x in (h, dz))
+    return tf.matmul(*rows, transpose_a=True)
 
 
 def _among(x, tensors):
@@ -255,12 +303,19 @@ def _real(outputs, mask):
     return outputs if mask is None else ops.where(mask[..., None], outputs, 0)
 
 
-_loop = contextvars.ContextVar("loop", default=kernel if keras.backend.backend() == "tensorflow" else scan)
+def fastest(length, training):
+    """The loop for a sequence of this length, None where it is known only when it runs."""
+    if keras.backend.backend() != "tensorflow":
+        return scan
+    return kernel if training or not _compiles(length) else forward
+
+
+_loop = contextvars.ContextVar("loop", default=None)
 
 
 @contextlib.contextmanager
 def looping(loop):
-    """Inside, every recurrence runs through `loop`: one of this module's four, which differ in speed alone."""
+    """Inside, every recurrence runs through `loop`: one of this module's, which differ in speed alone."""
     token = _loop.set(loop)
     try:
         yield
@@ -306,7 +361,8 @@ class Recurrence(Masked):
         time_mask = None if mask is None else ops.transpose(mask)
         arguments = self.cell, projected, time_mask, tuple(initial_state)
         if teacher is None:
-            outputs, state = _loop.get()(*arguments, self.reverse)
+            loop = _loop.get() or fastest(inputs.shape[1], training)
+            outputs, state = loop(*arguments, self.reverse)
         else:
             outputs, state = taught(*arguments, ops.transpose(teacher, (1, 0, 2)), self.reverse)
         return ops.transpose(outputs, (1, 0, 2)), state

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from seqkeras import cells, recurrence
-from seqkeras.recurrence import Recurrence, in_place, kernel, looping, scan, unrolled
+from seqkeras.recurrence import Recurrence, fastest, forward, in_place, kernel, looping, scan, unrolled
 
 B, T, D, H = 4, 6, 3, 4
 MASKS = {
@@ -58,14 +58,15 @@ def test_the_four_loops_agree(cell, reverse, mask, seed):
     layer, mask = make(cell, reverse), MASKS[mask]
     given = draw(layer)
     outputs, state = run(layer, unrolled, mask, *given)
-    for loop in (scan, kernel, in_place):
+    for loop in (scan, kernel, in_place, forward):
         received, final = run(layer, loop, mask, *given)
         np.testing.assert_allclose(received, outputs, atol=1e-5, err_msg=loop.__name__)
         for a, b in zip(final, state, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-5, err_msg=loop.__name__)
     expected = gradients(layer, unrolled, mask, *given)
-    for a, b in zip(gradients(layer, kernel, mask, *given), expected, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-4)
+    for loop in (kernel, forward):
+        for a, b in zip(gradients(layer, loop, mask, *given), expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-4, err_msg=loop.__name__)
 
 
 @pytest.mark.parametrize("jit", [False, True])
@@ -73,10 +74,27 @@ def test_the_loops_agree_in_graphs_compiled_or_not(jit, seed):
     layer, mask = make("lstm", reverse=True), MASKS["holes"]
     given = draw(layer)
     expected = gradients(layer, unrolled, mask, *given)
-    for loop in (kernel,) if jit else (kernel, scan):  # TensorFlow cannot differentiate Keras's scan under XLA
+    for loop in (
+        (kernel, forward) if jit else (kernel, forward, scan)
+    ):  # TensorFlow cannot differentiate Keras's scan under XLA
         graph = tf.function(lambda *xs, loop=loop: gradients(layer, loop, mask, *xs), jit_compile=jit)
         for a, b in zip(graph(*map(tf.constant, given)), expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4, err_msg=loop.__name__)
+
+
+def test_xla_compiles_the_loop_in_a_graph_of_fixed_length_alone(seed):
+    layer = make("gru")
+
+    def compiled(length, training):
+        graph = tf.function(lambda x: layer(x, training=training)[0])
+        graph = graph.get_concrete_function(tf.TensorSpec((None, length, D)))
+        return any(
+            op.get_attr("_XlaMustCompile") for op in graph.graph.get_operations() if "PartitionedCall" in op.type
+        )
+
+    for training in (True, False):
+        assert compiled(T, training) and not compiled(None, training)
+    assert fastest(T, True) is fastest(T, False) is kernel  # step by step, outside any graph
 
 
 def test_a_length_unknown_until_run_time(seed):
