@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from seqkeras import recurrence
+from seqkeras import loops, recurrence
 from seqkeras.export import folders, given
 from seqkeras.tokens import END
 
@@ -41,7 +41,7 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
     if tokenizers:
         task, (_, specs) = next(iter(model.signatures(None, None).items()))
         tokenizers = given.checked_tokenizers(task, specs, model, tokenizers)
-    with recurrence.looping(recurrence.in_place):
+    with recurrence.looping(loops.in_place):
         functions = traced(model)
     if tokenizers:
         functions |= _on_text(functions, tokenizers, names)

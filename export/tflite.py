@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqkeras import recurrence
+from seqkeras import loops, recurrence
 from seqkeras.export import folders, given
 from seqkeras.export import quantize as weights
 from seqkeras.export.audit import audit
@@ -74,7 +74,7 @@ def trace(model, folder, length):
     def constant(name, function):
         def run(**inputs):
             mapping = [(v, tf.constant(value)) for v, value in values]
-            with keras.StatelessScope(state_mapping=mapping), recurrence.looping(recurrence.in_place):
+            with keras.StatelessScope(state_mapping=mapping), recurrence.looping(loops.in_place):
                 outputs = function(inputs)
             if name == "encode":
                 state.update({key: tf.TensorSpec(x.shape, x.dtype, key) for key, x in outputs.items()})

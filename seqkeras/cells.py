@@ -6,7 +6,7 @@ A cell is two functions and the shape of its state:
     step(projected, state)        -> (output, state), one time step; the state begins with the output
     initial_state(batch)          -> a tuple of zeros [B, units]
 
-Matrix products of a step are written `product(h, U)`. The loop over time lives in `recurrence` and serves every cell;
+Matrix products of a step are written `product(h, U)`. The loop over time lives in `loops` and serves every cell;
 a new cell is a subclass of `Cell` and nothing else, and is then known by its class name wherever a `cell=` is asked
 for. Here: Elman, Jordan, GRU. `cells_lstm` has the LSTM and its variants, `cells_discovered` the cells found by search,
 `cells_regularized` the normalised and the noisy ones.

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqkeras import recurrence
+from seqkeras import loops, recurrence
 
 
 class Recorder(keras.optimizers.Optimizer):
@@ -43,7 +43,7 @@ class Probe(keras.Model):
 
     def _run(self, inputs, change):
         def loop(cell, projected, mask, state, reverse=False):
-            return recurrence.scan(cell, change(projected), mask, state, reverse)
+            return loops.scan(cell, change(projected), mask, state, reverse)
 
         with recurrence.looping(loop):
             return self.model(inputs)

@@ -14,6 +14,8 @@ CHAIN = [
     "masks",
     "cells",
     "attention",
+    "loops",
+    "kernel",
     "recurrence",
     "transformer",
     "encoders",
@@ -23,7 +25,7 @@ CHAIN = [
 ]
 TALKING = {"__main__", "cli", "converter"}
 COMMAND = {"__main__", "cli"}  # the command line: the part of seqkeras/ that knows all three folders
-TENSORFLOW = {"recurrence", "distribution"}
+TENSORFLOW = {"kernel", "distribution"}
 DEVICE = {"tensorflow", "tensorflow_text", "tensorflow_datasets", "ai_edge_litert"}
 UNTELLING = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 ABOUT_300_LINES = 360

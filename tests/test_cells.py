@@ -10,11 +10,13 @@ import tensorflow as tf
 
 from seqkeras import cells, recurrence
 from seqkeras.cells_regularized import VariationalDropout, Zoneout
+from seqkeras.kernel import forward, kernel
+from seqkeras.loops import in_place, scan, unrolled
 from seqkeras.recurrence import Recurrence
 
 B, T, D, H = 2, 4, 2, 3
 NAMES = sorted(name for name, cls in cells.names().items() if cls.__module__.startswith("seqkeras."))
-LOOPS = (recurrence.kernel, recurrence.forward, recurrence.scan, recurrence.in_place, recurrence.unrolled)
+LOOPS = (kernel, forward, scan, in_place, unrolled)
 
 
 @pytest.fixture(autouse=True)
@@ -210,7 +212,7 @@ def by_equation(step, w, x, state):
     return np.stack(outputs, 1), state
 
 
-def run(layer, x, state, loop=recurrence.kernel):
+def run(layer, x, state, loop=kernel):
     with recurrence.looping(loop):
         outputs, final = layer(tf.constant(x), initial_state=tuple(map(tf.constant, state)))
     return outputs.numpy(), [s.numpy() for s in final]
@@ -271,8 +273,8 @@ def test_numbers_follow_the_equation_in_every_loop(name):
 def test_gradients_are_those_of_the_equation(name):
     layer = build(name)
     x, state = example(layer)
-    ours = gradients(layer, x, state, recurrence.kernel)
-    for g, automatic in zip(ours, gradients(layer, x, state, recurrence.scan), strict=True):
+    ours = gradients(layer, x, state, kernel)
+    for g, automatic in zip(ours, gradients(layer, x, state, scan), strict=True):
         np.testing.assert_allclose(g, automatic, rtol=1e-9, atol=1e-11)
     for g, numeric in zip(ours, differences(EQUATIONS[name], weights(layer), x, state), strict=True):
         np.testing.assert_allclose(g, numeric, rtol=1e-5, atol=1e-6)
@@ -302,7 +304,7 @@ def test_compiled_by_xla_the_numbers_and_gradients_stay(name):
 
     outputs, slopes = tf.function(loss_and_gradients, jit_compile=True)(*map(tf.constant, (x, *state)))
     np.testing.assert_allclose(outputs, run(layer, x, state)[0], atol=1e-12)
-    for g, eager in zip(slopes, gradients(layer, x, state, recurrence.kernel), strict=True):
+    for g, eager in zip(slopes, gradients(layer, x, state, kernel), strict=True):
         np.testing.assert_allclose(tf.convert_to_tensor(g), eager, rtol=1e-9, atol=1e-11)
 
 
@@ -575,11 +577,11 @@ def test_noise_on_noise_has_the_same_numbers_and_gradients_in_every_loop(name):
         d_projected, *rest = tape.gradient(loss, [projected, *state, *variables], unconnected_gradients="zero")
         return outputs, d_projected[..., :base], *rest
 
-    expected = outputs_and_gradients(recurrence.scan)
-    for loop in (recurrence.kernel, recurrence.unrolled):
+    expected = outputs_and_gradients(scan)
+    for loop in (kernel, unrolled):
         for ours, automatic in zip(outputs_and_gradients(loop), expected, strict=True):
             np.testing.assert_allclose(ours, automatic, rtol=1e-9, atol=1e-11, err_msg=loop.__name__)
-    np.testing.assert_allclose(recurrence.in_place(cell, projected, None, state)[0], expected[0], atol=1e-12)
+    np.testing.assert_allclose(in_place(cell, projected, None, state)[0], expected[0], atol=1e-12)
 
 
 def test_outside_training_dropout_costs_and_changes_nothing():

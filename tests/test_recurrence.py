@@ -6,7 +6,9 @@ import pytest
 import tensorflow as tf
 
 from seqkeras import cells, recurrence
-from seqkeras.recurrence import Recurrence, fastest, forward, in_place, kernel, looping, scan, unrolled
+from seqkeras.kernel import forward, kernel
+from seqkeras.loops import in_place, scan, unrolled
+from seqkeras.recurrence import Recurrence, fastest, looping
 
 B, T, D, H = 4, 6, 3, 4
 MASKS = {

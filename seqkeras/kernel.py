@@ -1,0 +1,210 @@
+"""The loop over time under TensorFlow: the backward pass by hand, and XLA where lengths are fixed.
+
+Arguments and results as of `loops`.
+"""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from seqkeras import cells
+from seqkeras.loops import advance, at, in_place, real
+
+
+def kernel(cell, projected, mask, state, reverse=False):
+    """The loop with its backward pass written by hand.
+
+    Forward keeps each step's state and matrix products. Backward replays only the element-wise part of each step,
+    takes its vector-Jacobian product on the spot, and multiplies by U transposed: what is sequential. The gradient
+    of U, sum_t h_t^T dz_t, is one matrix product over all time steps afterwards. What two arrays would hold alike is
+    kept once: h_t is a state, and where z enters as a sum with the projected input, their gradients are one.
+    """
+    variables = cell.weights  # frozen ones too: the step reads them
+    forth, compiled = advance(cell), _compiled(projected.shape[0])
+    T, n = tf.shape(projected)[0], len(state)
+    order = (lambda t: T - 1 - t) if reverse else (lambda t: t)
+
+    def index(u):
+        return next((i for i, v in enumerate(variables) if v is u), None)
+
+    def replay(p, m, state, weights, matmul):
+        with _reading(variables, weights), cells.products(matmul):
+            return forth(p, m, state)
+
+    @tf.custom_gradient
+    def run(projected, *rest):
+        state, weights = rest[:n], rest[n:]
+
+        def forward_step(t, state):
+            zs = []
+
+            def matmul(h, u):
+                z = ops.matmul(h, u)
+                zs.extend([z] * (index(u) is not None))
+                return z
+
+            now = order(t)
+            state = replay(tf.gather(projected, now), at(mask, now), state, weights, matmul)
+            return (*state, *zs), state
+
+        def forward(t, state, arrays):
+            kept, state = forward_step(t, state)
+            return t + 1, state, [a.write(order(t), x) for a, x in zip(arrays, kept, strict=True)]
+
+        @compiled
+        def all_forward():
+            arrays = [_array(T, x) for x in forward_step(0, state)[0]]
+            _, final, arrays = tf.while_loop(lambda t, *_: t < T, forward, (0, state, arrays), maximum_iterations=T)
+            return final, [a.stack() for a in arrays]
+
+        final, kept = all_forward()
+        states_kept, z_kept = kept[:n], kept[n:]
+
+        def grad(d_outputs, *d_state):
+            def backward_step(t, d_state):
+                """(what is kept of a step, where in it the parts are, d_state before the step, gradients of weights)"""
+                now = order(T - 1 - t)
+                p, m = tf.gather(projected, now), at(mask, now)
+                earlier = order(tf.maximum(T - 2 - t, 0))
+                before = tuple(
+                    tf.where(t < T - 1, tf.gather(x, earlier), s) for x, s in zip(states_kept, state, strict=True)
+                )
+                zs = [tf.gather(z, now) for z in z_kept]
+                taps, factors = [tf.zeros_like(z) for z in zs], []
+
+                def matmul(h, u):
+                    if index(u) is None:  # not a whole weight: replayed, its gradient summed up in the loop
+                        return ops.matmul(h, u)
+                    i = len(factors)
+                    factors.append((h, index(u)))
+                    return _kept_product(h, taps[i], zs[i], turned[index(u)])
+
+                with tf.GradientTape() as tape:
+                    tape.watch([p, before, taps, weights])
+                    new = replay(p, m, before, weights, matmul)
+                d_new = (d_state[0] + tf.gather(d_outputs, now), *d_state[1:])
+                dp, d_before, dz, dw = tape.gradient(new, [p, before, taps, list(weights)], d_new)
+                d_before = tuple(tf.zeros_like(s) if d is None else d for d, s in zip(d_before, before, strict=True))
+                kept, places = [], []
+                for x in (dp, *dz, *(h for h, _ in factors if not _among(h, before))):
+                    if not _among(x, kept):
+                        kept.append(x)
+                    places.append(next(i for i, one in enumerate(kept) if one is x))
+                states = [next((i for i, s in enumerate(before) if s is h), None) for h, _ in factors]
+                return kept, (places, states, [u for _, u in factors]), d_before, dw
+
+            def backward(t, d_state, d_weights, arrays):
+                kept, _, d_state, dw = backward_step(t, d_state)
+                d_weights = [a if b is None else a + b for a, b in zip(d_weights, dw, strict=True)]
+                now = order(T - 1 - t)
+                return t + 1, d_state, d_weights, [a.write(now, x) for a, x in zip(arrays, kept, strict=True)]
+
+            places = states = kernels = turned = None
+
+            @compiled
+            def all_backward():
+                nonlocal places, states, kernels, turned
+                turned = [tf.cast(tf.transpose(w), projected.dtype) for w in weights]
+                kept, (places, states, kernels), _, _ = backward_step(0, d_state)
+                nothing = [tf.zeros_like(w) for w in weights]
+                start = 0, d_state, nothing, [_array(T, x) for x in kept]
+                _, first, summed, arrays = tf.while_loop(lambda t, *_: t < T, backward, start, maximum_iterations=T)
+                return first, summed, [a.stack() for a in arrays]
+
+            d_first, d_weights, stacked = all_backward()
+            dp, *rest = (stacked[place] for place in places)
+            others = iter(rest[len(z_kept) :])
+            for i, u, dz in zip(states, kernels, rest[: len(z_kept)], strict=True):
+                if i is None:
+                    d_u = _summed_products(next(others), dz)
+                elif reverse:  # what each step began with: the states kept, shifted by one, and the initial one
+                    d_u = _summed_products(states_kept[i][1:], dz[:-1]) + _summed_products(state[i], dz[-1])
+                else:
+                    d_u = _summed_products(states_kept[i][:-1], dz[1:]) + _summed_products(state[i], dz[0])
+                d_weights[u] += tf.cast(d_u, d_weights[u].dtype)
+            return (dp, *d_first, *d_weights)
+
+        return (kept[0], *final), grad
+
+    outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
+    outputs = tf.ensure_shape(outputs, (*projected.shape[:2], cell.units))
+    return real(outputs, mask), tuple(final)
+
+
+def forward(cell, projected, mask, state, reverse=False):
+    """The loop of evaluation: `in_place`. A gradient asked for nevertheless is that of `kernel`, which then runs."""
+    variables, n = cell.weights, len(state)
+
+    @tf.custom_gradient
+    def run(projected, *rest):
+        state, weights = rest[:n], rest[n:]
+
+        @_compiled(projected.shape[0])
+        def outputs_alone():
+            with _reading(variables, weights):
+                outputs, final = in_place(cell, projected, mask, state, reverse)
+            return outputs, *final
+
+        def grad(*slopes):
+            with tf.GradientTape() as tape:
+                tape.watch([projected, *rest])
+                with _reading(variables, weights):
+                    outputs, final = kernel(cell, projected, mask, state, reverse)
+            return tape.gradient([outputs, *final], [projected, *rest], slopes, unconnected_gradients="zero")
+
+        return outputs_alone(), grad
+
+    outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
+    return outputs, tuple(final)
+
+
+def _kept_product(h, tap, z, turned):
+    """z = h U as kept by the forward pass; its gradient reaches h through U transposed, and `tap` as it is."""
+
+    @tf.custom_gradient
+    def product(h, tap):
+        return tf.identity(z), lambda dz: (tf.matmul(dz, turned), dz)
+
+    return product(h, tap)
+
+
+@contextlib.contextmanager
+def _reading(variables, weights):
+    """Inside, the variables are read as these weights."""
+    with keras.StatelessScope() as scope:
+        for update in zip(variables, weights, strict=True):
+            scope.add_update(update)  # in the precision of the forward pass; a state_mapping would turn it back
+        yield
+
+
+def _compiled(length):
+    """XLA for a loop that `_compiles`, nothing for others."""
+    return tf.function(jit_compile=True, autograph=False) if compiles(length) else lambda function: function
+
+
+def compiles(length):
+    """Whether a loop is compiled by XLA: in a graph, where its length is fixed; each other would be compiled anew.
+
+    On CPUs only: where there is another device, Keras has XLA compile the whole of `fit`'s step.
+    """
+    return (
+        length is not None
+        and tf.inside_function()
+        and all(device.device_type == "CPU" for device in tf.config.list_physical_devices())
+    )
+
+
+def _array(size, x):
+    return tf.TensorArray(x.dtype, size=size, element_shape=x.shape)
+
+
+def _summed_products(h, dz):
+    """sum_t h_t^T dz_t as one product: [..., H], [..., K] -> [H, K]."""
+    rows = (tf.reshape(x, (-1, x.shape[-1])) for x in (h, dz))
+    return tf.matmul(*rows, transpose_a=True)
+
+
+def _among(x, tensors):
+    return any(x is one for one in tensors)
