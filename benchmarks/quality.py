@@ -12,10 +12,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 from measured import DATA
-from sequences import ett, makemore, pendigits, sst2, vowels
+from sequences import chorales, ett, makemore, pendigits, shakespeare, sst2, vowels
 from texts import g2p, multi30k, names, scan, trec
 
-TASKS = (trec, scan, g2p, names, multi30k, vowels, pendigits, makemore, ett, sst2)
+TASKS = (trec, scan, g2p, names, multi30k, vowels, pendigits, makemore, shakespeare, chorales, ett, sst2)
 
 if __name__ == "__main__":
     tasks = {task.__name__: task for task in TASKS}

@@ -3,14 +3,19 @@
 import csv
 import gzip
 import math
+from types import SimpleNamespace
 
 import keras
 import numpy as np
+import tensorflow as tf
 from measured import DATA, report, train
 
 import seqkeras
 from seqkeras import pipelines
 from seqkeras.pipelines import readers
+from seqkeras.tokens import END, PAD, START, UNKNOWN
+
+FIRST = 1 + max(PAD, START, END, UNKNOWN)  # the id of the first letter
 
 
 def vowels():
@@ -68,6 +73,73 @@ def makemore():
 def nats(model, batches):
     """The mean cross-entropy of a token."""
     return math.log(model.evaluate(batches, verbose=0, return_dict=True)["perplexity"])
+
+
+def shakespeare():
+    """Tiny Shakespeare: nats a character in windows of 64; the last tenth is the test, the tenth before it chooses."""
+    text = unzipped("tinyshakespeare/input.txt.gz")
+    known = {letter: number for number, letter in enumerate(sorted(set(text)), FIRST)}
+    ids = np.array([known[letter] for letter in text], "int32")
+    window, batch, steps, tenth = 64, 32, 500, len(ids) // 10
+
+    def windows(first, last):
+        rows = np.stack([ids[i : i + window + 1] for i in range(first, last - window, window)])
+        return tf.data.Dataset.from_tensor_slices((rows[:, :-1], rows[:, 1:])).batch(256)
+
+    def drawn(starts):
+        rows = tf.gather(ids, starts[:, None] % (len(ids) - 2 * tenth - window) + tf.range(window + 1, dtype="int64"))
+        return rows[:, :-1], rows[:, 1:]
+
+    data = SimpleNamespace(
+        train=tf.data.Dataset.random(seed=1).batch(batch, drop_remainder=True).map(drawn).take(steps).prefetch(2),
+        validation=windows(len(ids) - 2 * tenth, len(ids) - tenth),
+        test=windows(len(ids) - tenth, len(ids)),
+        steps={"train": steps},
+    )
+    for name, published, sizes in (
+        ("transformer", 1.88, {"decoder": "transformer", "units": 128, "num_layers": 4, "max_length": window}),
+        ("lstm", None, {"cell": "lstm", "units": 308}),
+    ):
+        model = seqkeras.LanguageModel(FIRST + len(known), dropout=0.0, **sizes)
+        seconds = train(model, data, 10, 2e-3, "val_loss", weighted_metrics=[], jit_compile=True)
+        value = model.evaluate(data.test, verbose=0, return_dict=True)["loss"]
+        report(
+            f"shakespeare {name}", model, "nats a character", value, 1.88 if name == "transformer" else None, seconds
+        )
+
+
+def chorales():
+    """Bach's chorales: the 88 keys of the next frame from those before it; nats a frame, all keys together."""
+    import scipy.io
+
+    rolls = scipy.io.loadmat(DATA / "jsb_chorales/JSB_Chorales.mat")
+    longest = 160  # frames; what is longer goes on as another piece
+
+    def batches(split):
+        songs = [np.asarray(song, "float32") for song in rolls[f"{split}data"][0]]
+        pieces = [song[i : i + longest + 1] for song in songs for i in range(0, len(song) - 1, longest)]
+        values = np.zeros((len(pieces), longest + 1, 88), "float32")
+        length = np.array([len(piece) - 1 for piece in pieces], "int32")
+        for row, piece in zip(values, pieces, strict=True):
+            row[: len(piece)] = piece
+        weight = (np.arange(longest) < length[:, None]).astype("float32")
+        rows = {"values": values[:, :-1], "length": length}, values[:, 1:], weight
+        dataset = tf.data.Dataset.from_tensor_slices(rows)
+        return (dataset.shuffle(len(pieces), seed=1) if split == "train" else dataset).batch(8)
+
+    data = SimpleNamespace(train=batches("train"), validation=batches("valid"), test=batches("test"))
+    data.steps = {"train": len(data.train)}
+    for cell, published in (("lstm", 8.67), ("gru", 8.54)):
+        model = seqkeras.SequenceTagger(
+            None, 88, units=256, cell=cell, bidirectional=False, outputs="labels", input_units=88, dropout=0.5
+        )
+        frame = keras.metrics.MeanMetricWrapper(
+            lambda y, z: seqkeras.BinaryCrossEntropy().call(y, z), name="frame_loss"
+        )
+        loss = seqkeras.BinaryCrossEntropy()
+        seconds = train(model, data, 100, 3e-3, "val_frame_loss", loss, weighted_metrics=[frame])
+        value = model.evaluate(data.test, verbose=0, return_dict=True)["frame_loss"]
+        report(f"chorales {cell}", model, "nats a frame", value, published, seconds)
 
 
 def ett():
