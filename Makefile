@@ -12,7 +12,7 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m seqkeras demo
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2
 
 test-slow: $(INSTALLED)
 	@$(BIN)/python -m pytest -m slow

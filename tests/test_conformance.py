@@ -88,7 +88,7 @@ def test_mixed_precision_trains_close_to_float32(entry, seed):
     exact = entry.still()
     start = exact.get_weights()
     loss = fit_once(exact, entry, run_eagerly=True)
-    for dtype in ("float16", "bfloat16"):
+    for dtype, bound in (("float16", 0.1), ("bfloat16", 0.5)):  # 11 and 8 bits: a maximum may be taken elsewhere
         mixed = entry.still(dtype=f"mixed_{dtype}")
         mixed.set_weights(start)
         assert {v.dtype for v in mixed.trainable_variables} == {"float32"}
@@ -98,7 +98,7 @@ def test_mixed_precision_trains_close_to_float32(entry, seed):
             np.concatenate([np.ravel(a - b) for a, b in zip(model.get_weights(), start, strict=True)])
             for model in (exact, mixed)
         )
-        assert np.linalg.norm(moved_mixed - moved) < 0.1 * np.linalg.norm(moved)
+        assert np.linalg.norm(moved_mixed - moved) < bound * np.linalg.norm(moved)
 
 
 @each(MODELS)
