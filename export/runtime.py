@@ -67,7 +67,6 @@ class Compiled:
                     {name: model.create_output_buffer_by_name(signature, name) for name in outputs},
                 )
             ins, outs = self._buffers[signature]
-        with self._lock:
             for name, array in inputs.items():
                 ins[name].write(array)
             model.run_by_name(signature, ins, outs)

@@ -59,8 +59,13 @@ def test_config_makes_the_same_object_and_is_plain_json(entry):
 
 
 def fit_once(model, entry, **options):
-    """One step of plain gradient descent on the whole example batch, not shuffled: the loss before it."""
+    """One step of plain gradient descent on the whole example batch: the loss before it."""
     model.compile(keras.optimizers.SGD(0.5), entry.loss(), **options)
+    return fit_again(model, entry)
+
+
+def fit_again(model, entry):
+    """One step of a model that is compiled; the batch is not shuffled."""
     batch = {"batch_size": catalog.B, "shuffle": False, "verbose": 0}
     return model.fit(entry.inputs, entry.labels, sample_weight=entry.weight, **batch).history["loss"][0]
 
@@ -85,20 +90,26 @@ def test_eager_compiled_and_xla_training_agree(entry, seed):
 
 @each([*MODELS, *VARIANTS])
 def test_mixed_precision_trains_close_to_float32(entry, seed):
-    exact = entry.still()
-    start = exact.get_weights()
-    loss = fit_once(exact, entry, run_eagerly=True)
-    for dtype, bound in (("float16", 0.1), ("bfloat16", 0.5)):  # 11 and 8 bits: a maximum may be taken elsewhere
+    """The median of three starts: where a maximum is nearly a tie, or a sum nearly at a kink, rounding decides."""
+    starts = [entry.still().get_weights() for _ in range(3)]
+
+    def steps(model):
+        model.compile(keras.optimizers.SGD(0.5), entry.loss(), jit_compile=False)
+        for start in starts:
+            model.set_weights(start)
+            loss = fit_again(model, entry)
+            yield loss, np.concatenate([np.ravel(a - b) for a, b in zip(model.get_weights(), start, strict=True)])
+
+    exact = list(steps(entry.still()))
+    for dtype in ("float16", "bfloat16"):
         mixed = entry.still(dtype=f"mixed_{dtype}")
-        mixed.set_weights(start)
         assert {v.dtype for v in mixed.trainable_variables} == {"float32"}
         assert keras.backend.standardize_dtype(mixed(entry.inputs).dtype) == dtype
-        np.testing.assert_allclose(fit_once(mixed, entry, jit_compile=False), loss, rtol=0.02)
-        moved, moved_mixed = (
-            np.concatenate([np.ravel(a - b) for a, b in zip(model.get_weights(), start, strict=True)])
-            for model in (exact, mixed)
-        )
-        assert np.linalg.norm(moved_mixed - moved) < bound * np.linalg.norm(moved)
+        errors = []
+        for (loss, moved), (mixed_loss, moved_mixed) in zip(exact, steps(mixed), strict=True):
+            np.testing.assert_allclose(mixed_loss, loss, rtol=0.02)
+            errors.append(np.linalg.norm(moved_mixed - moved) / np.linalg.norm(moved))
+        assert np.median(errors) < 0.05, errors
 
 
 @each(MODELS)
