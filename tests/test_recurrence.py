@@ -1,5 +1,10 @@
 """One loop over time, four times: the same values and the same gradients, for every cell."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +14,7 @@ from seqkeras import cells, recurrence
 from seqkeras.kernel import forward, kernel
 from seqkeras.loops import in_place, scan, unrolled
 from seqkeras.recurrence import Recurrence, fastest, looping
+from tests import slopes
 
 B, T, D, H = 4, 6, 3, 4
 MASKS = {
@@ -97,6 +103,31 @@ def test_xla_compiles_the_loop_in_a_graph_of_fixed_length_alone(seed):
     for training in (True, False):
         assert compiled(T, training) and not compiled(None, training)
     assert fastest(T, True) is fastest(T, False) is kernel  # step by step, outside any graph
+
+
+def test_every_cell_says_and_learns_in_jax_what_it_does_in_tensorflow(tmp_path, seed):
+    """Outputs, final state and the gradients of inputs, initial state and weights; forwards, and backwards in noise."""
+    pytest.importorskip("jax", reason="jax is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.slopes", str(seed), str(tmp_path / "jax.npz")],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    received = np.load(tmp_path / "jax.npz")
+    for cell in slopes.CELLS:
+        expected = [x for layer in slopes.layers(cell) for x in slopes.in_tensorflow(layer, seed)]
+        for i, x in enumerate(expected):
+            np.testing.assert_allclose(received[f"{cell} {i}"], x, rtol=1e-5, atol=1e-5, err_msg=f"{cell} {i}")
+
+
+@pytest.mark.parametrize("cell", slopes.CELLS)
+def test_every_cell_compiled_says_and_learns_what_it_does_step_by_step(cell, seed):
+    layer = slopes.layers(cell)[-1]
+    for a, b in zip(slopes.in_tensorflow(layer, seed, tf.function), slopes.in_tensorflow(layer, seed), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
 def test_a_length_unknown_until_run_time(seed):
