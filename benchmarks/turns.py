@@ -6,6 +6,7 @@ a dict of what is said of it (its parameters). Only ratios of one round count: a
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -18,14 +19,19 @@ SECONDS = 0.15  # a measurement takes about so long, or one step
 
 
 def serve(make, **versions):
-    """Answers requests from the standard input, a line of JSON each, until it is closed."""
+    """Answers requests from the standard input, a line of JSON each, until it is closed.
+
+    A measurement is the time of a step, `ms`, and what the process's peak of memory has grown by since before the
+    case's first step, `mb`: what steps need, if the process is new.
+    """
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever else is printed goes to the error stream
-    step, steps = None, 1
+    step, steps, before = None, 1, 0
     for line in sys.stdin:
         request = json.loads(line)
         if "case" in request:
             step, said = make(**request["case"])
+            before = peak()
             for _ in range(3):
                 began = time.perf_counter()
                 step()
@@ -38,8 +44,13 @@ def serve(make, **versions):
             began = time.perf_counter()
             for _ in range(steps):
                 step()
-            answer = {"ms": (time.perf_counter() - began) / steps * 1e3}
+            answer = {"ms": (time.perf_counter() - began) / steps * 1e3, "mb": peak() - before}
         answers.write(json.dumps(answer) + "\n")
+
+
+def peak():
+    """The most memory that this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6  # Linux counts in KiB
 
 
 class Side:
@@ -73,26 +84,27 @@ class Side:
 
 
 def duel(name, sides, case, rounds):
-    """Rows of one case: ours, the first of the sides, beside each of the others."""
+    """(rows of one case in milliseconds, what the sides say of it)."""
     said = [side.ask(case=case) for side in sides]
-    times = [[] for _ in sides]
-    for _ in range(rounds):
-        for side, taken in zip(sides, times, strict=True):
-            taken.append(side.ask(measure=True)["ms"])
+    taken = [[side.ask(measure=True)["ms"] for side in sides] for _ in range(rounds)]
+    return compared(name, [side.name for side in sides], taken, "ms"), said
+
+
+def compared(name, sides, taken, unit):
+    """Rows of one case: ours, the first of the sides, beside each of the others; `taken` a list of all a round."""
     rows = []
-    for side, taken in list(zip(sides, times, strict=True))[1:]:
-        ratio = statistics.median(peer / ours for peer, ours in zip(taken, times[0], strict=True))
+    for i, side in list(enumerate(sides))[1:]:
         rows.append(
             {
                 "case": name,
-                "ours_ms": round(statistics.median(times[0]), 4),
-                "peer": side.name,
-                "peer_ms": round(statistics.median(taken), 4),
-                "ratio": round(ratio, 3),
-                "rounds": rounds,
+                f"ours_{unit}": round(statistics.median(one[0] for one in taken), 4),
+                "peer": side,
+                f"peer_{unit}": round(statistics.median(one[i] for one in taken), 4),
+                "ratio": round(statistics.median(one[i] / one[0] for one in taken), 3),
+                "rounds": len(taken),
             }
         )
-    return rows, said
+    return rows
 
 
 def write(name, rows, **beside):
