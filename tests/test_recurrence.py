@@ -120,14 +120,14 @@ def test_every_cell_says_and_learns_in_jax_what_it_does_in_tensorflow(tmp_path, 
     for cell in slopes.CELLS:
         expected = [x for layer in slopes.layers(cell) for x in slopes.in_tensorflow(layer, seed)]
         for i, x in enumerate(expected):
-            np.testing.assert_allclose(received[f"{cell} {i}"], x, rtol=1e-5, atol=1e-5, err_msg=f"{cell} {i}")
+            slopes.near(received[f"{cell} {i}"], x, cell)
 
 
 @pytest.mark.parametrize("cell", slopes.CELLS)
 def test_every_cell_compiled_says_and_learns_what_it_does_step_by_step(cell, seed):
     layer = slopes.layers(cell)[-1]
     for a, b in zip(slopes.in_tensorflow(layer, seed, tf.function), slopes.in_tensorflow(layer, seed), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+        slopes.near(a, b, cell)
 
 
 def test_a_length_unknown_until_run_time(seed):
