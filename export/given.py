@@ -4,9 +4,14 @@ from collections.abc import Iterable, Mapping
 
 import keras
 
-from seqkeras.export.manifest import ROLES
+from seqkeras.export.manifest import TASKS, roles
 from seqkeras.export.quantize import in_float32
-from seqkeras.pipelines.tokenizers import Tokenizer
+from seqkeras.pipelines.tokenizers import Tokenizer, WordCharacters, Words
+
+MADE = {  # the constructor arguments that say how many ids a tokenizer has; `vocab_size` where not told
+    "target": ("target_vocab_size", "vocab_size"),
+    "characters": ("character_vocab_size",),
+}
 
 
 def check_model(model):
@@ -34,23 +39,47 @@ def checked_tokenizers(task, inputs, model, tokenizers):
             "Expected a search over a model that writes: wrap it in seqkeras.Greedy or seqkeras.Sample. "
             f"Received: {type(model).__name__}"
         )
-    if task not in ROLES:
-        raise ValueError(f"Expected a task among {', '.join(ROLES)}. Received: task={task!r}")
-    roles = () if "values" in inputs else ROLES[task]
+    if task not in TASKS:
+        raise ValueError(f"Expected a task among {', '.join(TASKS)}. Received: task={task!r}")
+    wanted = roles(task, inputs)
     tokenizers = {} if tokenizers is None else tokenizers
-    if not isinstance(tokenizers, Mapping) or set(tokenizers) != set(roles):
+    if not isinstance(tokenizers, Mapping) or sorted(tokenizers) != wanted:
         received = sorted(tokenizers) if isinstance(tokenizers, Mapping) else type(tokenizers).__name__
-        raise ValueError(f"Expected a dict of tokenizers for {sorted(roles)}. Received: tokenizers={received}")
+        raise ValueError(f"Expected a dict of tokenizers for {wanted}. Received: tokenizers={received}")
     for role, tokenizer in tokenizers.items():
         if not isinstance(tokenizer, Tokenizer):
             raise ValueError(f"Expected a {role} tokenizer of seqkeras.pipelines. Received: {tokenizer!r:.60}")
-        size = _made_with(model, "vocab_size")
-        size = (_made_with(model, "target_vocab_size") or size) if role == "target" else size
+        sizes = (_made_with(model, argument) for argument in MADE.get(role, ("vocab_size",)))
+        size = next((size for size in sizes if size is not None), None)
         if size not in (None, tokenizer.vocab_size):
             raise ValueError(
                 f"Expected a {role} tokenizer of the model's {size} ids. Received: vocab_size={tokenizer.vocab_size}"
             )
+    check_characters(tokenizers, {name: (spec.shape, spec.dtype) for name, spec in inputs.items()})
     return dict(tokenizers)
+
+
+def check_characters(tokenizers, inputs):
+    """That words and characters are of the same words, and as many characters of each as the input [B, T, C] holds.
+
+    Args:
+        tokenizers: dict of role -> tokenizer.
+        inputs: dict of name -> (shape, dtype).
+    """
+    if "characters" not in tokenizers:
+        return
+    words, characters, length = tokenizers["text"], tokenizers["characters"], inputs["characters"][0][2]
+    same = isinstance(words, Words) and isinstance(characters, WordCharacters)
+    if not same or words.punctuation != characters.punctuation or characters.word_length != length:
+        received = " and ".join(type(one).__name__ + str(_options(one)) for one in (words, characters))
+        raise ValueError(
+            f"Expected Words for text, and WordCharacters with the same punctuation and word_length={length}. "
+            f"Received: {received}"
+        )
+
+
+def _options(tokenizer):
+    return {name: value for name, value in tokenizer.settings().items() if name != "vocabulary"}
 
 
 def checked_names(labels, model):

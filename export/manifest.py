@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-ROLES = {  # what each task needs: tokenizers,
-    "classify": ("text",),
-    "tag": ("text",),
-    "translate": ("source", "target"),
-    "generate": ("target",),
-    "continue": ("text",),
-    "forecast": (),
-}
-LABELLED = ("classify", "tag", "generate")  # names of the classes,
+TASKS = ("classify", "tag", "translate", "generate", "continue", "forecast")
+READ = {"ids": "text", "characters": "characters", "source": "source", "prompt": "text"}  # inputs: by which tokenizer
+WRITTEN = {"translate": "target", "generate": "target", "continue": "text"}  # what tasks answer: by which tokenizer
+LABELLED = ("classify", "tag", "generate")  # tasks that need names of the classes,
 SCALED = ("forecast",)  # mean and deviation of the values that were learnt from
+
+
+def roles(task, inputs):
+    """The tokenizers that a task needs whose signature takes these inputs, sorted."""
+    return sorted({READ[name] for name in inputs if name in READ} | {WRITTEN[one] for one in [task] if one in WRITTEN})
 
 
 def unlisted(folder, manifest):
@@ -78,17 +78,16 @@ def _check(manifest):
         if not fits:
             raise ValueError(f"Expected {expected}. Received: {str(received)[:60]}")
 
-    task, files, roles = manifest["task"], manifest["files"], manifest["tokenizers"]
+    task, files, given = manifest["task"], manifest["files"], sorted(manifest["tokenizers"])
     must(manifest["bundle"] == 1, "a bundle of version 1", manifest["bundle"])
-    must(task in ROLES, f"a task among {', '.join(ROLES)}", task)
+    must(task in TASKS, f"a task among {', '.join(TASKS)}", task)
     must(task in manifest["signatures"], f"a signature {task!r}", list(manifest["signatures"]))
     inputs, outputs = (manifest["signatures"][task][side] for side in ("inputs", "outputs"))
     for name in files:
         must(_NAME.fullmatch(name), "plain names of files in the folder", repr(name))
-    for name in ("model.tflite", *(f"tokenizers/{role}/tokenizer.json" for role in roles)):
+    for name in ("model.tflite", *(f"tokenizers/{role}/tokenizer.json" for role in given)):
         must(name in files, f"{name} among the files", list(files))
-    wanted = () if "values" in inputs else ROLES[task]
-    must(sorted(roles) == sorted(wanted), f"tokenizers for {sorted(wanted)}", sorted(roles))
+    must(given == roles(task, inputs), f"tokenizers for {roles(task, inputs)}", given)
     if task in LABELLED:
         _expect(manifest.get("labels"), [str], "labels")
         must(manifest["labels"], "one label or more", manifest["labels"])

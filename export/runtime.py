@@ -13,6 +13,7 @@ from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.options import Options
 
 from seqkeras import arguments
+from seqkeras.export import given
 from seqkeras.export import manifest as manifests
 from seqkeras.pipelines import tokenizers
 from seqkeras.tokens import END, PAD
@@ -112,28 +113,33 @@ class Bundle:
             inputs["uniform"] = self._random.random(self.inputs["uniform"]["shape"], "float32")
         return self._model.run(self.manifest["task"], inputs)
 
-    def ids(self, text, role, name, fewest=1):
-        """A text as the input `name`, [1, length]."""
+    def ids(self, text, name, fewest=1):
+        """A text as the input `name`, [1, length], or [1, length, C] where each token is a row of C."""
         if not isinstance(text, str):
             raise ValueError(f"Expected a text. Received: {type(text).__name__}")
+        role = manifests.READ[name]
         ids = self._tokenizers[role].encode(text)
         if len(ids) < fewest:
             raise ValueError(f"Expected a text of at least one token. Received: text={text!r}")
         if self.manifest["tokenizers"][role]["end"]:
             ids.append(END)
-        length = self.inputs[name]["shape"][1]
-        if len(ids) > length:
+        shape = self.inputs[name]["shape"]
+        if len(ids) > shape[1]:
             raise ValueError(
-                f"Expected at most {length} tokens. Received: {len(ids)} in text={text[:60]!r}; shorten the text or "
+                f"Expected at most {shape[1]} tokens. Received: {len(ids)} in text={text[:60]!r}; shorten the text or "
                 "export with a larger length"
             )
-        return np.array([ids + [PAD] * (length - len(ids))], "int32")
+        if len(shape) == 3:
+            ids = [row + [PAD] * (shape[2] - len(row)) for row in ids]
+        padded = np.full(shape, PAD, "int32")
+        padded[0, : len(ids)] = ids
+        return padded
 
     def read(self, given):
         """A text or real values [T, D] as a reading model takes them, and the number of steps."""
         if "ids" in self.inputs:
-            ids = self.ids(given, "text", "ids")
-            return {"ids": ids}, int(np.sum(ids != PAD))
+            inputs = {name: self.ids(given, name) for name in self.inputs}
+            return inputs, int(np.sum(inputs["ids"] != PAD))
         values = self.values(given)
         padded = np.pad(values, [(0, self.inputs["values"]["shape"][1] - len(values)), (0, 0)])[None]
         return {"values": padded, "length": np.array([len(values)], "int32")}, len(values)
@@ -183,7 +189,7 @@ class Translator(Bundle):
     """`translate("text")` -> text."""
 
     def __call__(self, text):
-        return self.text(self.run(source=self.ids(text, "source", "source"))["ids"])
+        return self.text(self.run(source=self.ids(text, "source"))["ids"])
 
 
 class Generator(Bundle):
@@ -200,7 +206,7 @@ class Continuer(Bundle):
     """`go_on("text")` -> the text and what follows it; "" begins one from nothing."""
 
     def __call__(self, text):
-        return self.text(self.run(prompt=self.ids(text, "text", "prompt", fewest=0))["ids"], "text")
+        return self.text(self.run(prompt=self.ids(text, "prompt", fewest=0))["ids"], "text")
 
 
 class Forecaster(Bundle):
@@ -260,4 +266,5 @@ def load(folder, runtime="interpreter", num_threads=1, seed=None):
     if task not in model.signatures or model.inputs(task) != told:
         raise ValueError(f"Expected the signature {task!r} of the manifest. Received: {folder / 'model.tflite'}")
     roles = {role: tokenizers.load(folder / "tokenizers" / role) for role in manifest["tokenizers"]}
+    given.check_characters(roles, model.inputs(task))
     return TASKS[task](manifest, model, roles, seed)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from seqkeras import loops, recurrence
 from seqkeras.export import folders, given
+from seqkeras.export.manifest import READ
 from seqkeras.tokens import END
 
 PARTS = {"saved_model.pb", "fingerprint.pb", "assets", "variables"}  # of a SavedModel
@@ -98,17 +99,25 @@ def _on_text(functions, tokenizers, names):
             inputs["uniform"] = tf.random.uniform([rows, wanted["uniform"].shape[1]])
         return functions[task](**inputs)
 
+    def read(task, text):
+        inputs = {}
+        for name, spec in functions[task].structured_input_signature[1].items():
+            if name in READ:
+                ids = tokenizers[READ[name]].encode_batch(text)
+                if name == "source":
+                    ids = tf.concat([ids, tf.fill([tf.shape(text)[0], 1], END)], axis=1)
+                inputs[name] = tf.cast(ids.to_tensor(shape=spec.shape), tf.int32)
+        return inputs
+
     def classify_text(text):
-        probabilities = run("classify", ids=_padded(tokenizers["text"].encode_batch(text)))["probabilities"]
+        probabilities = run("classify", **read("classify", text))["probabilities"]
         return {"label": tf.gather(named(), tf.argmax(probabilities, axis=-1)), "probabilities": probabilities}
 
     def tag_text(text):
-        return run("tag", ids=_padded(tokenizers["text"].encode_batch(text)))
+        return run("tag", **read("tag", text))
 
     def translate_text(text):
-        ids = tokenizers["source"].encode_batch(text)
-        ids = tf.concat([ids, tf.fill([tf.shape(text)[0], 1], END)], axis=1)
-        return {"text": tokenizers["target"].decode_batch(run("translate", source=_padded(ids))["ids"])}
+        return {"text": tokenizers["target"].decode_batch(run("translate", **read("translate", text))["ids"])}
 
     def generate_text(label):
         same = label[:, None] == named()
@@ -117,8 +126,7 @@ def _on_text(functions, tokenizers, names):
         return {"text": tokenizers["target"].decode_batch(run("generate", label=index)["ids"])}
 
     def continue_text(text):
-        ids = run("continue", prompt=_padded(tokenizers["text"].encode_batch(text)))["ids"]
-        return {"text": tokenizers["text"].decode_batch(ids)}
+        return {"text": tokenizers["text"].decode_batch(run("continue", **read("continue", text))["ids"])}
 
     tasks = {
         "classify": (classify_text, "text"),
@@ -133,7 +141,3 @@ def _on_text(functions, tokenizers, names):
     function, argument = tasks[task]
     spec = tf.TensorSpec([None], tf.string, argument)
     return {function.__name__: tf.function(function, autograph=False).get_concrete_function(spec)}
-
-
-def _padded(ids):
-    return tf.cast(ids.to_tensor(), tf.int32)

@@ -6,10 +6,9 @@ Numbers in, numbers out, and above them a line for each that says what they are.
 from math import prod
 from pathlib import Path
 
-from seqkeras.export.manifest import ROLES
+from seqkeras.export.manifest import READ, WRITTEN
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
-TEXTS = {"ids": "text", "source": "source", "prompt": "text"}  # inputs that are text: the tokenizer's role
 MEANT = {
     "label": "a class's place among the labels in manifest.json, from 0",
     "values": "a row a step{scaled}, zeros behind the last",
@@ -25,6 +24,7 @@ ANSWERS = {
 TOKENIZERS = {  # an id of each kind
     "Characters": f"its character's place in the vocabulary of tokenizer.json, from 0, plus {UNKNOWN + 1}",
     "Words": f"its word's place in the vocabulary of tokenizer.json, from 0, plus {UNKNOWN + 1}",
+    "WordCharacters": f"its character's place in the vocabulary of tokenizer.json, from 0, plus {UNKNOWN + 1}",
     "Bytes": f"its byte of UTF-8 plus {UNKNOWN + 1}",
     "SentencePiece": "that of sentencepiece.model",
 }
@@ -130,20 +130,20 @@ def notes(manifest):
     """A line for each input, output and tokenizer of the task: shape, type, and what the numbers stand for."""
     signature, tokenizers, scale = manifest["signatures"][manifest["task"]], manifest["tokenizers"], manifest["scale"]
     before, behind = "", ""
-    roles = ROLES[manifest["task"]]
     if scale:
         before = f", scaled: (value - mean) / deviation, mean {scale['mean']}, deviation {scale['deviation']}"
         behind = ", scaled: value = next * deviation + mean, as above"
     said = []
     for name, one in signature["inputs"].items():
-        if name in TEXTS:
-            end = f", END ({END}) behind them" if tokenizers[TEXTS[name]]["end"] else ""
-            meant = f"ids that tokenizers/{TEXTS[name]} makes of the text{end}, then PAD ({PAD})"
+        if name in READ:
+            end = f", END ({END}) behind them" if tokenizers[READ[name]]["end"] else ""
+            each = ", a row a word" if len(one["shape"]) == 3 else ""
+            meant = f"ids that tokenizers/{READ[name]} makes of the text{each}{end}, then PAD ({PAD})"
         else:
             meant = MEANT[name].format(scaled=before)
         said.append(f"{name}, {one['dtype']} {one['shape']}: {meant}.")
     for name, one in signature["outputs"].items():
-        meant = ANSWERS[name].format(scaled=behind, role=roles[-1] if roles else None)
+        meant = ANSWERS[name].format(scaled=behind, role=WRITTEN.get(manifest["task"]))
         said.append(f"{name} (the answer), {one['dtype']} {one['shape']}: {meant}.")
     for role, one in tokenizers.items():
         said.append(

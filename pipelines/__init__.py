@@ -1,9 +1,10 @@
 """From files to what models eat: readers, tokenizers, batches, tasks, embedded samples.
 
-Files:      readers (lines, table, json_lines, folder_per_class, tfds, …) gives records; samples has some embedded.
-Tasks:      classification, generation, translation, tagging, language_model, documents, series, forecasting: records
-            to `Data`, whose `train`, `validation` and `test` are for `model.fit`; `report` tells what became of them.
-Tokenizers: Words, Characters, Bytes, SentencePiece, load_tokenizer; Labels for the names of classes.
+Files:      readers (lines, table, conll, folder_per_class, tfds, …) gives records; samples has some embedded.
+Tasks:      classification, generation, translation, tagging, joint_tagging, language_model, documents, series,
+            forecasting: records to `Data`, whose `train`, `validation` and `test` are for `model.fit`; `report` tells
+            what became of them.
+Tokenizers: Words, WordCharacters, Characters, Bytes, SentencePiece, load_tokenizer; Labels for the names of classes.
 Batches:    batching, dataset -> dataset functions.
 """
 
@@ -11,6 +12,14 @@ from seqkeras.pipelines import batching, readers, samples
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.prepare import Data
 from seqkeras.pipelines.sequences import documents, forecasting
-from seqkeras.pipelines.tasks import classification, generation, language_model, series, tagging, translation
-from seqkeras.pipelines.tokenizers import Bytes, Characters, SentencePiece, Words
+from seqkeras.pipelines.tasks import (
+    classification,
+    generation,
+    joint_tagging,
+    language_model,
+    series,
+    tagging,
+    translation,
+)
+from seqkeras.pipelines.tokenizers import Bytes, Characters, SentencePiece, WordCharacters, Words
 from seqkeras.pipelines.tokenizers import load as load_tokenizer

@@ -5,10 +5,11 @@ from numbers import Integral
 import numpy as np
 import tensorflow as tf
 
-from seqkeras.pipelines.arguments import listed
+from seqkeras.pipelines.arguments import listed, whole
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.tokenizers import train_tokenizer
 from seqkeras.pipelines.vocabulary import Tokenizer, unicode_text
+from seqkeras.pipelines.words import WordCharacters, Words
 from seqkeras.tokens import END, START
 
 
@@ -38,11 +39,50 @@ def tokenizer_for(records, column, tokenizer, vocab_size, **options):
     return train_tokenizer(tokenizer, texts(records["train"], column), vocab_size, **options)
 
 
+def characters_for(records, column, characters, words):
+    """dict of role -> WordCharacters: the one given, or one trained on a column of the training records; or empty.
+
+    Args:
+        characters: WordCharacters, or how many characters of a word are seen, or None.
+        words: the tokenizer of the words.
+    """
+    if characters is None:
+        return {}
+    if not isinstance(words, Words):
+        raise ValueError(f"Expected a Words tokenizer with characters. Received: {type(words).__name__}")
+    if isinstance(characters, WordCharacters):
+        return {"characters": characters}
+    whole(characters=characters)
+    if "train" not in records:
+        raise ValueError(f"Expected WordCharacters where there are no training records. Received: {characters=}")
+    options = {"word_length": characters, "punctuation": words.punctuation}
+    return {"characters": WordCharacters.train(texts(records["train"], column), **options)}
+
+
 def ids(records, column, tokenizer):
     """A column of texts as ids, ragged [N, None]: a batch of lines at a time, inside tf.data."""
     batches = tf.data.Dataset.from_tensor_slices(texts(records, column)).batch(1000)
     encoded = batches.map(tokenizer.encode_batch, num_parallel_calls=tf.data.AUTOTUNE)
     return tf.concat(list(encoded), axis=0).with_row_splits_dtype(tf.int64)
+
+
+def read_ids(records, column, tokenizers):
+    """What a reading model reads of a column of texts: "text", ragged [N, None], and "characters" [N, None, C]."""
+    found = {role: ids(records, column, tokenizer) for role, tokenizer in tokenizers.items()}
+    if "characters" in found:
+        rows = found["characters"]
+        dense = rows.values.to_tensor(shape=[None, tokenizers["characters"].word_length])
+        found["characters"] = tf.RaggedTensor.from_row_splits(dense, rows.row_splits)
+    return found
+
+
+def check_counts(records, **columns):
+    """Raises ValueError with its place for a record whose columns do not have as many of each."""
+    counts = {name: column.row_lengths().numpy() for name, column in columns.items()}
+    first = next(iter(counts.values()))
+    for index in np.flatnonzero(np.any([first != other for other in counts.values()], axis=0)):
+        received = ", ".join(f"{of_all[index]} {name}" for name, of_all in counts.items())
+        raise ValueError(f"Expected as many of each. Received: {received} in {records.places[index]}")
 
 
 def ended(column):

@@ -22,7 +22,7 @@ class Data:
     Args:
         train, validation, test: batched tf.data.Dataset, or None.
         tokenizers: dict of role ("text", "source", "target", …) -> tokenizer.
-        labels: Labels, or None.
+        labels: Labels, or None; of `joint_tagging` a dict with "tags" and "label".
         records: dict of split -> Records that became examples, in the order of the file.
         steps: dict of split -> batches an epoch.
         lengths: dict of role -> the length of the longest example in any split, END counted where there is one: what
@@ -34,6 +34,7 @@ class Data:
                 those "longer than" `max_length`.
             "cut": with `truncate`, the records that lost what is beyond `max_length`.
             "windows", "parts": pieces that the records of `language_model` and `documents` are cut into.
+            "words cut": with `characters`, words of more characters than are seen.
             "padding": the share of padding among all tokens of the batches, from 0 to 1.
             "unseen classes": in train, names of the classes that no example has.
             "same text in train": in validation and test, records whose text is in train too.
@@ -46,7 +47,7 @@ class Data:
     validation: tf.data.Dataset | None = None
     test: tf.data.Dataset | None = None
     tokenizers: dict = field(default_factory=dict)
-    labels: Labels | None = None
+    labels: Labels | dict | None = None
     records: dict = field(default_factory=dict, repr=False)
     steps: dict = field(default_factory=dict)
     lengths: dict = field(default_factory=dict)
@@ -83,7 +84,7 @@ def prepare(
         assemble: a batch, dict of tensors -> what the model eats.
         ends: the columns that END is put behind.
         tokenizers, labels: handed on.
-        classes: the column of indices of `labels`.
+        classes: the column of indices of `labels`, where that is no dict of column -> Labels.
         cut: columns of records -> columns of examples, where a record is more than one; counted as "windows".
 
     The options by keyword are those of every task, told at `tasks.classification`.
@@ -107,7 +108,10 @@ def prepare(
             columns[split] = cut(columns[split])
             data.report[split]["windows"] = next(iter(columns[split].values())).shape[0]
     if labels is not None and "train" in splits:
-        data.report["train"]["unseen classes"] = unseen(labels, columns["train"][classes])
+        of_columns = labels if isinstance(labels, dict) else {classes: labels}
+        data.report["train"]["unseen classes"] = [
+            name for column, named in of_columns.items() for name in unseen(named, columns["train"][column])
+        ]
     lengths = {split: lengths_of(columns[split]) for split in splits}
     data.lengths = {
         name: max(int(of_split[name].max()) for of_split in lengths.values()) for name in next(iter(lengths.values()))

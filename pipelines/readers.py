@@ -18,6 +18,7 @@ from seqkeras.pipelines.records import Places, Records, column_number, lists
 from seqkeras.pipelines.text_files import empty, ended_lines, lines_of, unzipped
 
 __all__ = [
+    "conll",
     "file_per_class",
     "folder_per_class",
     "json_lines",
@@ -124,6 +125,32 @@ def pattern(path, regex, encoding="utf-8"):
 
     names = tuple(compiled.groupindex) if len(compiled.groupindex) == compiled.groups else ()
     return _parsed(path, groups, enumerate(lines_of(path, encoding), 1), names)
+
+
+def conll(path, columns=(1, 3), encoding="utf-8"):
+    """A CoNLL file, a word a line, columns between tabs or spaces, blank lines behind sentences: (words, tags), lists.
+
+    Args:
+        columns: of word and tag, from 0; if the word's is not 0, lines that begin with "#", 8-9 or 8.1 are no words.
+    """
+    word, tag = columns
+
+    def sentences():
+        found = []
+        for number, line in enumerate(chain(lines_of(path, encoding), [""]), 1):
+            row = line.split("\t" if "\t" in line else None)
+            if word and re.match(r"#|\d+[-.]\d+\s", line):
+                continue
+            if 0 < len(row) <= max(columns):
+                raise ValueError(f"Expected {max(columns) + 1} columns. Received: {len(row)} in {path}:{number}")
+            if row:
+                found.append((number, row[word], row[tag]))
+            elif found:
+                numbers, *sides = zip(*found, strict=True)
+                yield numbers[0], tuple(map(list, sides))
+                found = []
+
+    return _records(path, sentences(), ("words", "tags"))
 
 
 def json_lines(path, fields, encoding="utf-8"):

@@ -10,22 +10,45 @@ import numpy as np
 import tensorflow as tf
 
 from seqkeras.pipelines.arguments import whole_or_none
-from seqkeras.pipelines.columns import ids, indices, numbers, ragged, tokenizer_for, train_labels, windows
+from seqkeras.pipelines.columns import (
+    characters_for,
+    check_counts,
+    ids,
+    indices,
+    numbers,
+    ragged,
+    read_ids,
+    tokenizer_for,
+    train_labels,
+    windows,
+)
 from seqkeras.pipelines.prepare import prepare, task
 from seqkeras.pipelines.splits import splits
 from seqkeras.tokens import END, PAD, START
 
 SIDES = ("source", "target")
+ANSWERS = ("tags", "label")
 
 
 @task
-def classification(train=None, validation=None, test=None, tokenizer="words", vocab_size=None, labels=None, **options):
+def classification(
+    train=None,
+    validation=None,
+    test=None,
+    tokenizer="words",
+    vocab_size=None,
+    labels=None,
+    characters=None,
+    **options,
+):
     """(text, label) -> (ids [B, T], label [B]).
 
     Args:
         tokenizer: a Tokenizer, or "characters", "bytes", "words", "unigram" or "bpe" to train one on `train`.
         vocab_size: at most so many ids, for a tokenizer to be trained.
         labels: Labels, or a list of the names of the classes expected; None takes those in `train`.
+        characters: with a tokenizer of words, how many characters of each are seen beside its id, or the
+            WordCharacters trained before; then, for ids, `{"ids": [B, T], "characters": [B, T, characters]}`.
         batch_size: examples a batch; 32 when neither this nor `tokens_per_batch` is given.
         tokens_per_batch: instead, at most so many tokens a batch, padding and both sides counted.
         max_length: examples with a longer row (END counted) are skipped, or cut when `truncate` is true.
@@ -41,15 +64,18 @@ def classification(train=None, validation=None, test=None, tokenizer="words", vo
     """
     records = splits(train, validation, test, ("text", "label"), _first, _second, options.get("seed", 0))
     labels = train_labels(labels, records, 1)
-    tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size)
+    tokenizers = {"text": tokenizer_for(records, 0, tokenizer, vocab_size)}
+    tokenizers |= characters_for(records, 0, characters, tokenizers["text"])
 
     def encode(records):
-        return {"text": ids(records, 0, tokenizer), "label": indices(records, 1, labels)}
+        words = read_ids(records, 0, tokenizers)
+        check_counts(records, **words)
+        return {**words, "label": indices(records, 1, labels)}
 
     def assemble(batch):
-        return batch["text"], batch["label"]
+        return _read(batch), batch["label"]
 
-    return prepare(records, _first, encode, assemble, (), {"text": tokenizer}, labels, **options)
+    return _cut(prepare(records, _first, encode, assemble, (), tokenizers, labels, **options))
 
 
 @task
@@ -87,7 +113,7 @@ def translation(train=None, validation=None, test=None, tokenizer="unigram", voc
     Returns: `Data`.
     """
     records = splits(train, validation, test, ("source", "target"), _first, None, options.get("seed", 0))
-    tokenizer, vocab_size = _sides(tokenizer=tokenizer), _sides(vocab_size=vocab_size)
+    tokenizer, vocab_size = _each(SIDES, tokenizer=tokenizer), _each(SIDES, vocab_size=vocab_size)
     tokenizers = {
         role: tokenizer_for(records, column, tokenizer[role], vocab_size[role]) for column, role in enumerate(SIDES)
     }
@@ -106,7 +132,16 @@ def translation(train=None, validation=None, test=None, tokenizer="unigram", voc
 
 
 @task
-def tagging(train=None, validation=None, test=None, tokenizer="words", vocab_size=None, labels=None, **options):
+def tagging(
+    train=None,
+    validation=None,
+    test=None,
+    tokenizer="words",
+    vocab_size=None,
+    labels=None,
+    characters=None,
+    **options,
+):
     """(words, tags) -> (ids [B, T], tags [B, T], weight [B, T]); words and tags separated by white space.
 
     There must be as many tags as the tokenizer makes ids; "words" trains one that leaves punctuation on its word.
@@ -117,23 +152,53 @@ def tagging(train=None, validation=None, test=None, tokenizer="words", vocab_siz
     """
     records = splits(train, validation, test, ("words", "tags"), _first, None, options.get("seed", 0))
     labels = train_labels(labels, records, 1, many=True)
-    kept = {"punctuation": "keep"} if tokenizer == "words" else {}
-    tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size, **kept)
+    tokenizers = _words(records, tokenizer, vocab_size, characters)
 
     def encode(records):
-        words, tags = ids(records, 0, tokenizer), ragged(indices(records, 1, labels, many=True), np.int32)
-        counts = words.row_lengths().numpy(), tags.row_lengths().numpy()
-        for index in np.flatnonzero(counts[0] != counts[1]):
-            raise ValueError(
-                f"Expected a tag for each word. Received: {counts[0][index]} ids, {counts[1][index]} tags "
-                f"in {records.places[index]}"
-            )
-        return {"text": words, "tags": tags}
+        return _tagged(records, tokenizers, labels)
 
     def assemble(batch):
-        return batch["text"], batch["tags"], _weight(batch["text"])
+        return _read(batch), batch["tags"], _weight(batch["text"])
 
-    return prepare(records, _first, encode, assemble, (), {"text": tokenizer}, labels, "tags", **options)
+    return _cut(prepare(records, _first, encode, assemble, (), tokenizers, labels, "tags", **options))
+
+
+@task
+def joint_tagging(
+    train=None,
+    validation=None,
+    test=None,
+    tokenizer="words",
+    vocab_size=None,
+    labels=None,
+    characters=None,
+    **options,
+):
+    """(words, tags, label) -> (ids [B, T], `{"tags": [B, T], "label": [B]}`, weights of the same names and shapes).
+
+    Args:
+        labels: a dict with the keys "tags" and "label", each as of `classification`; None takes those in `train`.
+
+    The other arguments, and what words and tags are, are those of `tagging`.
+
+    Returns: `Data`, its labels a dict with "tags" and "label".
+    """
+    records = splits(train, validation, test, ("words", "tags", "label"), _first, None, options.get("seed", 0))
+    labels = _each(ANSWERS, labels=labels)
+    labels = {
+        "tags": train_labels(labels["tags"], records, 1, many=True),
+        "label": train_labels(labels["label"], records, 2),
+    }
+    tokenizers = _words(records, tokenizer, vocab_size, characters)
+
+    def encode(records):
+        return {**_tagged(records, tokenizers, labels["tags"]), "label": indices(records, 2, labels["label"])}
+
+    def assemble(batch):
+        weight = {"tags": _weight(batch["text"]), "label": tf.ones_like(batch["label"], tf.float32)}
+        return _read(batch), {"tags": batch["tags"], "label": batch["label"]}, weight
+
+    return _cut(prepare(records, _first, encode, assemble, (), tokenizers, labels, **options))
 
 
 @task
@@ -150,13 +215,17 @@ def language_model(
 
     Args:
         max_length: a text of more steps, END counted, is cut into windows of so many, none left out; the report counts
-            texts and windows.
+            texts and windows. Nothing is left to `truncate`.
 
     The other arguments are those of `classification`.
 
     Returns: `Data`.
     """
     whole_or_none(max_length=max_length)
+    if options.get("truncate"):
+        raise ValueError(
+            f"Expected no truncate, as long texts are cut into windows. Received: truncate={options['truncate']!r}"
+        )
     records = splits(train, validation, test, ("text",), _first, None, options.get("seed", 0))
     tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size)
 
@@ -211,14 +280,42 @@ def _numbers(row):
     return repr(np.asarray(row[0], object).tolist())
 
 
-def _sides(**option):
-    """An option as a dict with a value a side, given as one or as one for both."""
+def _each(keys, **option):
+    """An option as a dict with a value a key, given as one or as one for all."""
     ((name, value),) = option.items()
     if not isinstance(value, dict):
-        return dict.fromkeys(SIDES, value)
-    if value.keys() != set(SIDES):
-        raise ValueError(f"Expected the keys {SIDES}. Received: {name}={value}")
+        return dict.fromkeys(keys, value)
+    if value.keys() != set(keys):
+        raise ValueError(f"Expected the keys {keys}. Received: {name}={value}")
     return value
+
+
+def _words(records, tokenizer, vocab_size, characters):
+    """The tokenizers of words that have tags; one that is trained leaves punctuation on its word."""
+    kept = {"punctuation": "keep"} if tokenizer == "words" else {}
+    words = tokenizer_for(records, 0, tokenizer, vocab_size, **kept)
+    return {"text": words, **characters_for(records, 0, characters, words)}
+
+
+def _tagged(records, tokenizers, labels):
+    """Columns of words, and of the tags of each."""
+    words = read_ids(records, 0, tokenizers)
+    tags = ragged(indices(records, 1, labels, many=True), np.int32)
+    check_counts(records, ids=words["text"], tags=tags, **{name: words[name] for name in words.keys() - {"text"}})
+    return {**words, "tags": tags}
+
+
+def _read(batch):
+    """What a reading model is given: ids alone, or with the characters of each word."""
+    return {"ids": batch["text"], "characters": batch["characters"]} if "characters" in batch else batch["text"]
+
+
+def _cut(data):
+    """Data whose report says how many words are longer than what is seen of them."""
+    if "characters" in data.tokenizers:
+        for split, records in data.records.items():
+            data.report[split]["words cut"] = data.tokenizers["characters"].cut(records.column(0))
+    return data
 
 
 def _shifted(next_, before=START):

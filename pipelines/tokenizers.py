@@ -1,10 +1,6 @@
 """Text to ids and back: in Python for people, as TensorFlow graph operations for tf.data and SavedModels."""
 
 import io
-import re
-import sys
-import unicodedata
-from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -12,9 +8,10 @@ import sentencepiece
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from seqkeras.pipelines.arguments import switch, whole
+from seqkeras.pipelines.arguments import whole
 from seqkeras.pipelines.files import read_json, write_bytes
 from seqkeras.pipelines.vocabulary import REPLACEMENT, SPECIAL, Tokenizer, Vocabulary, unicode_texts
+from seqkeras.pipelines.words import WordCharacters, Words
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 
@@ -91,66 +88,6 @@ class Bytes(Tokenizer):
     def _decode_batch(self, ids):
         joined = tf.strings.reduce_join(tf.gather(self._keys, ids), axis=-1)
         return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8")
-
-
-class Words(Tokenizer):
-    """An id a word. Words stand between white space; decoding joins them with single spaces.
-
-    Args:
-        vocabulary: the words of ids 4, 5, 6, …
-        lower: whether "Cat" and "cat" are one word; done code point by code point.
-        punctuation: "split" makes each mark a word, "keep" leaves it on its word, "drop" makes it a space.
-    """
-
-    def __init__(self, vocabulary, lower=False, punctuation="split"):
-        super().__init__()
-        if punctuation not in ("split", "keep", "drop"):
-            raise ValueError(f'Expected "split", "keep" or "drop". Received: punctuation={punctuation!r}')
-        switch(lower=lower)
-        self.vocabulary = Vocabulary(vocabulary)
-        self._pieces = self.vocabulary.table(tf.constant(self.vocabulary.pieces))
-        self.lower, self.punctuation = lower, punctuation
-        if lower:
-            upper = (tf.constant(list(codes), tf.int32) for codes in (_lowered(), _lowered().values()))
-            self._lower = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(*upper), -1)
-
-    @classmethod
-    def train(cls, texts, vocab_size=None, lower=False, punctuation="split", min_count=1):
-        """Takes every word, or the most frequent that fit into `vocab_size`, seen `min_count` times."""
-        words = (word for text in unicode_texts(texts) for word in _words(text, lower, punctuation))
-        return cls(Vocabulary.count(words, vocab_size, min_count).pieces, lower, punctuation)
-
-    @property
-    def vocab_size(self):
-        """Number of ids, the four special ones included."""
-        return self.vocabulary.size
-
-    def settings(self):
-        return {
-            "lower": self.lower,
-            "punctuation": self.punctuation,
-            "vocabulary": list(self.vocabulary.pieces),
-        }
-
-    def encode_batch(self, texts):
-        """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
-        if self.lower:
-            codes = tf.strings.unicode_decode(texts, "UTF-8")
-            lowered = self._lower.lookup(codes)
-            codes = codes.with_flat_values(tf.where(lowered.flat_values < 0, codes.flat_values, lowered.flat_values))
-            texts = tf.strings.unicode_encode(codes, "UTF-8")
-        if self.punctuation != "keep":
-            texts = tf.strings.regex_replace(texts, _punctuation(), _MARK[self.punctuation])
-        return self._pieces.lookup(tf.strings.split(tf.strings.regex_replace(texts, _SPACE, " ")))
-
-    def _encode(self, text):
-        return self.vocabulary.encode(_words(text, self.lower, self.punctuation))
-
-    def _decode(self, ids):
-        return self.vocabulary.decode(ids, " ")
-
-    def _decode_batch(self, ids):
-        return self.vocabulary.decode_batch(ids, " ")
 
 
 ENOUGH = 1_000_000  # texts to learn subwords from; of more, so many are drawn, always the same
@@ -259,7 +196,7 @@ def load(folder):
     """
     path = Path(folder) / "tokenizer.json"
     settings = read_json(path)
-    kinds = {kind.__name__: kind for kind in (Characters, Bytes, Words, SentencePiece)}
+    kinds = {kind.__name__: kind for kind in (Characters, Bytes, Words, WordCharacters, SentencePiece)}
     name = settings.pop("tokenizer", None)
     if not isinstance(name, str) or name not in kinds:
         raise ValueError(f"Expected a tokenizer among {list(kinds)}. Received: tokenizer={name!r} in {path}")
@@ -269,30 +206,3 @@ def load(folder):
         return kinds[name](**settings)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"Expected the settings of {name}. Received: {error} in {path}") from None
-
-
-# Python's white space, spelt out, because RE2 and Python do not agree on what \\s is.
-_SPACE = "[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
-_MARK = {"split": r" \0 ", "drop": " "}
-
-
-@cache
-def _punctuation():
-    """A class of Unicode's punctuation marks that Python and RE2 read alike."""
-    marks = (chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "P")
-    return f"[{re.escape(''.join(marks))}]"
-
-
-@cache
-def _lowered():
-    """Code point -> its lower case, for each code point that has one of a single code point."""
-    pairs = ((code, chr(code).lower()) for code in range(sys.maxunicode + 1))
-    return {code: ord(lower) for code, lower in pairs if len(lower) == 1 and ord(lower) != code}
-
-
-def _words(text, lower, punctuation):
-    if lower:
-        text = text.translate(_lowered())
-    if punctuation != "keep":
-        text = re.sub(_punctuation(), lambda mark: f" {mark[0]} " if punctuation == "split" else " ", text)
-    return text.split()

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 
 import numpy as np
 import pytest
@@ -30,6 +31,30 @@ def file(request, tmp_path):
         return write(tmp_path / (name + request.param), content, request.param == ".gz")
 
     return make
+
+
+CONLLU = """# text = We don't .
+1\tWe\twe\tPRON\t_
+2-3\tdon't\t_\t_\t_
+2\tdo\tdo\tAUX\t_
+3\tn't\tnot\tPART\t_
+3.1\tgo\tgo\tVERB\t_
+4\t.\t.\tPUNCT\t_
+
+# text = #
+1\t#\t#\tSYM\t_
+"""
+
+
+def test_conll(file):
+    path = file("a.conllu", CONLLU)
+    records = readers.conll(path)
+    assert records.rows == [(["We", "do", "n't", "."], ["PRON", "AUX", "PART", "PUNCT"]), (["#"], ["SYM"])]
+    assert records.places == [f"{path}:2", f"{path}:10"] and records.names == ("words", "tags")
+    path = file("b.txt", "# NN O\n1-0 CD B-score\n\n\nGood JJ O\n\n")
+    assert readers.conll(path, (0, 2)).rows == [(["#", "1-0"], ["O", "B-score"]), (["Good"], ["O"])]
+    with pytest.raises(ValueError, match=f"Expected 4 columns. Received: 3 in {re.escape(str(path))}:1"):
+        readers.conll(path, (0, 3))
 
 
 def test_lines(file):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqkeras import pipelines
-from seqkeras.pipelines import Bytes, Characters, Labels, Words, readers
+from seqkeras.pipelines import Bytes, Characters, Labels, WordCharacters, Words, readers
 from seqkeras.tokens import END, PAD, START
 
 CATS = [
@@ -93,6 +93,45 @@ def test_tagging_batches():
     names = [[data.labels.names[one] for one in row[keep == 1]] for row, keep in zip(tags, weight, strict=True)]
     read = dict(zip(data.tokenizers["text"].decode(ids), names, strict=True))
     assert read == {"a, b c": ["X", "Y", "Z"], "d e": ["X", "X"]}
+
+
+def test_tagging_batches_with_the_characters_of_each_word():
+    rows = [("Ab, b c", "X Y Z"), (["daaaa", "e"], ["X", "X"])]
+    data = pipelines.tagging(rows, rows[1:], batch_size=2, characters=3)
+    assert spec(data.train) == ({"ids": ("int32", 2), "characters": ("int32", 3)}, ("int32", 2), ("float32", 2))
+    ((inputs, _, weight),) = batches(data.train)
+    rows_of = zip(inputs["characters"], weight, strict=True)
+    spelt = [data.tokenizers["characters"].decode(row[keep == 1]) for row, keep in rows_of]
+    assert sorted(spelt) == [["Ab,", "b", "c"], ["daa", "e"]]
+    assert inputs["characters"].shape == (2, 3, 3) and not inputs["characters"][weight == 0].any()
+    assert data.report["train"]["words cut"] == data.report["validation"]["words cut"] == 1
+    trained = {"tokenizer": data.tokenizers["text"], "characters": data.tokenizers["characters"]}
+    alone = pipelines.tagging(test=rows, labels=data.labels, batch_size=2, **trained)
+    assert sorted(map(repr, batches(alone.test)[0][0]["characters"])) == sorted(map(repr, inputs["characters"]))
+
+
+def test_classification_batches_with_the_characters_of_each_word():
+    data = pipelines.classification(CATS, characters=5, batch_size=5, shuffle=False)
+    ((inputs, _),) = batches(data.train)
+    words = [data.tokenizers["text"].decode(row).split() for row in inputs["ids"]]
+    assert words[0] == ["I", "love", "my", "cat", "."]
+    assert data.tokenizers["characters"].decode(inputs["characters"][0, :5]) == words[0]
+    assert data.lengths["characters"] == data.lengths["text"]
+
+
+def test_joint_tagging_batches():
+    rows = [("a b c", "O B-x I-x", "one"), ("d e", "O O", "two")]
+    data = pipelines.joint_tagging(rows, batch_size=2, shuffle=False)
+    ((ids, answers, weight),) = batches(data.train)
+    assert spec(data.train)[1] == {"tags": ("int32", 2), "label": ("int32", 1)}
+    assert spec(data.train)[2] == {"tags": ("float32", 2), "label": ("float32", 1)}
+    assert data.tokenizers["text"].decode(ids) == ["a b c", "d e"]
+    names = [[data.labels["tags"].names[one] for one in row] for row in answers["tags"]]
+    assert names[0] == ["O", "B-x", "I-x"] and names[1][:2] == ["O", "O"]
+    assert [data.labels["label"].names[one] for one in answers["label"]] == ["one", "two"]
+    assert weight["tags"].tolist() == [[1, 1, 1], [1, 1, 0]] and weight["label"].tolist() == [1, 1]
+    some = pipelines.joint_tagging(rows, labels={"tags": ["O", "B-x", "I-x"], "label": None}, max_length=2)
+    assert some.report["train"]["unseen classes"] == ["B-x", "I-x", "one"]
 
 
 def test_language_model_batches_leave_no_character_out():
@@ -393,6 +432,24 @@ REFUSED = {
         lambda: pipelines.tagging([(["a b"], ["X"]), ("c", "Y")]),
         "2 ids, 1 tags in train record 1",
     ),
+    "characters of what is no word": (
+        lambda: pipelines.tagging([("ab", "X Y")], tokenizer="characters", characters=5),
+        "a Words tokenizer with characters. Received: Characters",
+    ),
+    "a truth for characters": (lambda: pipelines.classification(CATS, characters=True), "characters=True"),
+    "characters of other words": (
+        lambda: pipelines.classification(CATS, characters=WordCharacters(["a"], 5, "drop")),
+        "5 text, 4 characters in train record 1",
+    ),
+    "labels of one kind for two": (
+        lambda: pipelines.joint_tagging([("a", "X", "l")], labels={"tags": ["X"]}),
+        r"the keys \('tags', 'label'\)",
+    ),
+    "a label that joint training never had": (
+        lambda: pipelines.joint_tagging([("a b", "X Y", "l"), ("a b", "X Y", "k")], [("a", "X", "m")]),
+        "label='m' in validation record 1",
+    ),
+    "windows that are cut": (lambda: pipelines.language_model([("abc",)], truncate=True), "no truncate.*truncate=True"),
     "no tokenizer and no training": (
         lambda: pipelines.classification(test=CATS, labels=Labels(["+", "-"])),
         "trained tokenizer",

@@ -8,7 +8,16 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkeras.pipelines import Bytes, Characters, Labels, SentencePiece, Words, load_tokenizer, tokenizers
+from seqkeras.pipelines import (
+    Bytes,
+    Characters,
+    Labels,
+    SentencePiece,
+    WordCharacters,
+    Words,
+    load_tokenizer,
+    tokenizers,
+)
 from seqkeras.pipelines.tokenizers import train_tokenizer
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
@@ -171,6 +180,41 @@ def test_words_options():
     assert dropped.decode(dropped.encode(text)) == "Don t stop Cat"
 
 
+@pytest.mark.parametrize("punctuation", ["split", "keep", "drop"])
+def test_characters_of_words_are_those_of_each_word(punctuation, tmp_path):
+    words = Words.train(SENTENCES, punctuation=punctuation)
+    characters = WordCharacters.train(SENTENCES, word_length=4, punctuation=punctuation)
+    seen = [[word[:4] for word in words.decode(words.encode(text)).split()] for text in SENTENCES]
+    assert characters.decode(characters.encode(SENTENCES)) == seen
+    texts = SENTENCES + HOSTILE
+    assert [len(rows) for rows in characters.encode(texts)] == [len(ids) for ids in words.encode(texts)]
+    assert graph(characters, texts) == characters.encode(texts)
+    characters.save(tmp_path)
+    again = load_tokenizer(tmp_path)
+    assert again.settings() == characters.settings() and again.encode(texts) == characters.encode(texts)
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts=st.lists(unicode_text, min_size=1, max_size=4), punctuation=st.sampled_from(["split", "keep", "drop"]))
+def test_graph_reads_the_characters_of_any_words_as_python_does(texts, punctuation):
+    characters = WordCharacters(["a", "\u00e9", "\U0001f600"], 3, punctuation)
+    words = Words(["a"], lower=True, punctuation=punctuation)
+    assert graph(characters, texts) == characters.encode(texts)
+    assert [len(rows) for rows in characters.encode(texts)] == [len(ids) for ids in words.encode(texts)]
+
+
+def test_characters_beyond_the_length_of_a_word_are_not_seen_but_counted():
+    characters = WordCharacters.train(["ab abc abcd"], word_length=3)
+    assert characters.encode("ab abc abcd abx") == [[4, 5], [4, 5, 6], [4, 5, 6], [4, 5, UNKNOWN]]
+    assert characters.cut(["abcd abc", "abcde, a"]) == 2
+    with pytest.raises(ValueError, match="word_length=0"):
+        WordCharacters(["a"], 0)
+    with pytest.raises(ValueError, match="Expected characters"):
+        WordCharacters(["ab"])
+    with pytest.raises(ValueError, match="punctuation='no'"):
+        WordCharacters(["a"], punctuation="no")
+
+
 def test_most_frequent_pieces_win_and_the_rest_are_unknown():
     tokenizer = Characters.train(["aaabbc"], vocab_size=6)
     assert tokenizer.encode("abc") == [4, 5, UNKNOWN]
@@ -211,7 +255,7 @@ def test_unsuitable_vocabularies_are_refused():
         SentencePiece.train([])
 
 
-@pytest.mark.parametrize("kind", [Characters, Words, SentencePiece])
+@pytest.mark.parametrize("kind", [Characters, Words, WordCharacters, SentencePiece])
 @pytest.mark.parametrize(
     "texts, message",
     [
@@ -229,7 +273,7 @@ def test_what_is_no_list_of_texts_is_refused_in_training(kind, texts, message):
         kind.train(texts)
 
 
-@pytest.mark.parametrize("kind", [Characters, Words, SentencePiece])
+@pytest.mark.parametrize("kind", [Characters, Words, WordCharacters, SentencePiece])
 @pytest.mark.parametrize("size", [0, True, 2.5, "300", 10**12, float("nan")])
 def test_what_is_no_size_of_a_vocabulary_is_refused(kind, size):
     with pytest.raises(ValueError, match=f"whole number from 5 to .*vocab_size={size!r}"):
@@ -279,6 +323,7 @@ def test_unknown_names_are_refused():
         '{"tokenizer": "Characters", "vocabulary": ["\\ud800"]}',
         '{"tokenizer": "Words", "vocabulary": ["a"], "lower": "no"}',
         '{"tokenizer": "Words", "vocabulary": ["a"], "punctuation": []}',
+        '{"tokenizer": "WordCharacters", "vocabulary": ["a"], "word_length": "3"}',
     ],
 )
 def test_damaged_files_are_refused_by_name(content, tmp_path):
