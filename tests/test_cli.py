@@ -1,6 +1,7 @@
 """The command line: what a person types, what they get, and what happens when it goes wrong."""
 
 import csv
+import gzip
 import importlib.metadata
 import inspect
 import json
@@ -196,6 +197,16 @@ def test_files_are_found_from_anywhere(trained, monkeypatch, capfd):
     assert found["data"] == [str(trained / "a.tsv")] and found["validation"] == [str(trained / "b.tsv")]
     assert found["test"] == ["tfds:c/test"]
     assert sources.located(["0.2"]) == ["0.2"] and sources.located(["samples:dates"]) == ["samples:dates"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "A.JSONL", "a.jsonl.gz", "a.JsonL.GZ", "a.tsv", "a.jsonl.tsv"])
+def test_the_last_ending_of_a_name_in_small_or_capital_letters_tells_the_format(name, tmp_path):
+    content = '{"text": "cat", "label": "x"}\n' if "tsv" not in name else "cat\tx\n"
+    write = gzip.open if name.lower().endswith(".gz") else open
+    with write(tmp_path / name, "wt", encoding="utf-8") as file:
+        file.write(content)
+    settings = {"task": "classify", "encoding": "utf-8", "columns": None, "header": False}
+    assert [tuple(row) for row in sources.read([str(tmp_path / name)], settings)] == [("cat", "x")]
 
 
 def test_a_run_is_used_without_the_files_it_was_trained_on(here, capfd):

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from seqkeras.pipelines import readers, samples
+from seqkeras.pipelines.text_files import unzipped
 
 SHARE = "0.1"  # of the training records for validation, where nothing else is said
 SHARES = re.compile(r"\d*\.\d+")
@@ -71,6 +72,6 @@ def read(paths, settings):
         nested = any(entry.is_dir() for entry in Path(path).iterdir())
         found = (readers.folder_per_class if nested else readers.file_per_class)(path, encoding=encoding)
         return found.select(*COLUMNS[task])
-    if ".jsonl" in Path(path).suffixes:
+    if unzipped(path).suffix.lower() == ".jsonl":
         return readers.json_lines(path, columns or COLUMNS[task], encoding=encoding)
     return readers.table(path, columns or (0, 1), header=settings["header"] or None, encoding=encoding)
