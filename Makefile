@@ -1,4 +1,5 @@
-# make demo · make test · make test-slow · make bench · make bench-train · make format
+# make demo · make test · make test-slow · make bench · make bench-train · make bench-memory ·
+# make bench-lengths · make format
 # The environment is made when it is missing or when its requirements have changed. PYTHON=python3.12 chooses another.
 
 PYTHON ?= python3
@@ -6,7 +7,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PEERS := .venv-bench/installed
 
-.PHONY: demo test test-slow bench bench-train format
+.PHONY: demo test test-slow bench bench-train bench-memory bench-lengths format
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m seqkeras demo
@@ -22,6 +23,12 @@ bench: $(INSTALLED)
 
 bench-train: $(INSTALLED) $(PEERS)
 	@$(BIN)/python benchmarks/train.py
+
+bench-memory: $(INSTALLED)
+	@$(BIN)/python benchmarks/memory.py
+
+bench-lengths: $(INSTALLED)
+	@$(BIN)/python benchmarks/lengths.py
 
 format: $(INSTALLED)
 	@$(BIN)/ruff format .

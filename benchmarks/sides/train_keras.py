@@ -62,7 +62,7 @@ def make(cell, units, length, batch, train):
     model = keras.Sequential([keras.Input((length, units), batch_size=batch), layer(sys.argv[1], cell, units)])
     model.compile(keras.optimizers.Adam(1e-4), "mse")  # everything else as `fit` has it by default
     random = np.random.default_rng(0)
-    x, y = (tf.constant(random.standard_normal((batch, length, units)), tf.float32) for _ in range(2))
+    x, y = (tf.constant(random.standard_normal((batch, length, units), "float32")) for _ in range(2))
     batches = iter(tf.data.Dataset.from_tensors((x, y)).repeat())
     model.make_train_function()
     model.make_predict_function()
