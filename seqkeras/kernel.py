@@ -19,7 +19,8 @@ def kernel(cell, projected, mask, state, reverse=False):
     Forward keeps each step's state and matrix products. Backward replays only the element-wise part of each step,
     takes its vector-Jacobian product on the spot, and multiplies by U transposed: what is sequential. The gradient
     of U, sum_t h_t^T dz_t, is one matrix product over all time steps afterwards. What two arrays would hold alike is
-    kept once: h_t is a state, and where z enters as a sum with the projected input, their gradients are one.
+    kept once: h_t is a state, and where z enters as a sum with the projected input, the sum is kept in the place of
+    both, and their gradients are one.
     """
     variables = cell.weights  # frozen ones too: the step reads them
     forth, compiled = advance(cell), _compiled(projected.shape[0])
@@ -32,6 +33,25 @@ def kernel(cell, projected, mask, state, reverse=False):
     def replay(p, m, state, weights, matmul):
         with _reading(variables, weights), cells.products(matmul):
             return forth(p, m, state)
+
+    def find_summed():
+        """Which of a step's products enters it as a sum with what is projected: their gradients are one; or None."""
+        zs, p = [], projected[0]
+
+        def matmul(h, u):
+            z = ops.matmul(h, u)
+            if index(u) is not None:
+                tape.watch(z)
+                zs.append(z)
+            return z
+
+        with tf.GradientTape() as tape, cells.products(matmul):
+            tape.watch(p)
+            new = forth(p, at(mask, 0), state)
+        dp, *dz = tape.gradient(new, [p, *zs])
+        return next((i for i, d in enumerate(dz) if d is dp is not None), None)
+
+    summed = find_summed()
 
     @tf.custom_gradient
     def run(projected, *rest):
@@ -46,8 +66,9 @@ def kernel(cell, projected, mask, state, reverse=False):
                 return z
 
             now = order(t)
-            state = replay(tf.gather(projected, now), at(mask, now), state, weights, matmul)
-            return (*state, *zs), state
+            p = tf.gather(projected, now)
+            state = replay(p, at(mask, now), state, weights, matmul)
+            return (*state, *(p + z if i == summed else z for i, z in enumerate(zs))), state
 
         def forward(t, state, arrays):
             kept, state = forward_step(t, state)
@@ -66,12 +87,14 @@ def kernel(cell, projected, mask, state, reverse=False):
             def backward_step(t, d_state):
                 """(what is kept of a step, where in it the parts are, d_state before the step, gradients of weights)"""
                 now = order(T - 1 - t)
-                p, m = tf.gather(projected, now), at(mask, now)
+                m = at(mask, now)
                 earlier = order(tf.maximum(T - 2 - t, 0))
                 before = tuple(
                     tf.where(t < T - 1, tf.gather(x, earlier), s) for x, s in zip(states_kept, state, strict=True)
                 )
                 zs = [tf.gather(z, now) for z in z_kept]
+                p = tf.gather(projected, now) if summed is None else zs[summed]
+                zs = [tf.zeros_like(z) if i == summed else z for i, z in enumerate(zs)]
                 taps, factors = [tf.zeros_like(z) for z in zs], []
 
                 def matmul(h, u):
