@@ -107,7 +107,7 @@ def shakespeare():
         ("transformer", 1.88, {"decoder": "transformer", "units": 128, "num_layers": 4, "max_length": window}),
         ("lstm", None, {"cell": "lstm", "units": 308}),
     ):
-        model = seqkeras.LanguageModel(FIRST + len(known), dropout=0.0, **sizes)
+        model = seqkeras.LanguageModel(FIRST + len(known), dropout=0.1, **sizes)
         seconds = train(model, data, 10, 2e-3, "val_loss", weighted_metrics=[], jit_compile=True)
         value = model.evaluate(data.test, verbose=0, return_dict=True)["loss"]
         report(f"shakespeare {name}", model, "nats a character", value, published, seconds)
@@ -136,13 +136,21 @@ def chorales():
     data.steps = {"train": len(data.train)}
     for cell, published in (("lstm", 8.67), ("gru", 8.54)):
         model = seqkeras.SequenceTagger(
-            None, 88, units=256, cell=cell, bidirectional=False, outputs="labels", input_units=88, dropout=0.5
+            None,
+            88,
+            units=256,
+            cell=cell,
+            bidirectional=False,
+            outputs="labels",
+            input_units=88,
+            dropout=0.15,
+            recurrent_dropout=0.3,
         )
         frame = keras.metrics.MeanMetricWrapper(
             lambda y, z: seqkeras.BinaryCrossEntropy().call(y, z), name="frame_loss"
         )
         loss = seqkeras.BinaryCrossEntropy()
-        seconds = train(model, data, 100, 3e-3, "val_frame_loss", loss, weighted_metrics=[frame])
+        seconds = train(model, data, 60, 6e-3, "val_frame_loss", loss, weighted_metrics=[frame])
         value = model.evaluate(data.test, verbose=0, return_dict=True)["frame_loss"]
         report(f"chorales {cell}", model, "nats a frame", value, published, seconds)
 
