@@ -9,9 +9,11 @@ give one tensor out under two names, nor an input out again.)
 """
 
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from numbers import Integral
 from pathlib import Path
 
@@ -19,14 +21,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqkeras import loops, recurrence
-from seqkeras.export import folders, given
+from seqkeras import arguments, cells, recurrence
+from seqkeras.export import folders, given, loops
 from seqkeras.export import quantize as weights
 from seqkeras.export.audit import audit
+from seqkeras.export.runtime import Interpreter
 from seqkeras.export.saved_model import save
+from seqkeras.tokens import UNKNOWN
+
+ROUNDS = 30  # in which strategies take turns to be measured
 
 
-def to_tflite(model, path, length=None, quantize=None):
+def to_tflite(model, path, length=None, quantize=None, strategy="loop"):
     """Writes `model` as a LiteRT file that `audit` finds clean, in one piece or not at all.
 
     Args:
@@ -34,27 +40,56 @@ def to_tflite(model, path, length=None, quantize=None):
         path: of the file.
         length: the longest input, static; None where the model's inputs are no longer or shorter.
         quantize: None for float32, "int8" for 8-bit weights (dynamic range).
+        strategy: how recurrent layers go over time, all with the same results: "loop", a WHILE operator, which stops at
+            the end of a shorter input; "partly_unrolled", the same with four steps a round; "unrolled", without one;
+            "auto", whichever is the fastest at the full length, here and now, on one thread.
 
     Returns:
-        What `audit` says of the file.
+        What `audit` says of the file, the "strategy", and with "auto" the "milliseconds" of each.
 
     Raises:
-        ValueError: a model, `quantize`, `length` or `path` that cannot be; the audit failed.
+        ValueError: a model, `quantize`, `length`, `strategy` or `path` that cannot be; the audit failed.
         RuntimeError: the converter failed; the message holds what it said last.
     """
     weights.check(quantize)
+    arguments.choice(*loops.STRATEGIES, "auto", strategy=strategy)
     model = given.model_in_float32(model)
     length, path = checked_length(model, length), Path(path)
     folders.make(path.parent)
     if path.is_dir():
         raise ValueError(f"Expected the path of a file. Received: path={str(path)!r}, a folder")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        converted = Path(folder) / path.name
-        trace(model, folder, length)
-        convert(folder, converted, quantize)
-        report = audit(converted)
-        os.replace(converted, path)
+        files = {}
+        for name in loops.STRATEGIES if strategy == "auto" else (strategy,):
+            files[name] = Path(folder) / f"{name}.tflite"
+            trace(model, Path(folder) / name, length, loops.STRATEGIES[name])
+            convert(Path(folder) / name, files[name], quantize)
+        report = {"strategy": strategy}
+        if strategy == "auto":
+            times = measured(files, next(iter(model.signatures(1, length))))
+            report = {"strategy": min(times, key=times.get), "milliseconds": times}
+        report |= audit(files[report["strategy"]])
+        os.replace(files[report["strategy"]], path)
     return report
+
+
+def measured(files, signature):
+    """Milliseconds of a call at full length, the files taking turns: dict of name -> path -> dict of name -> median."""
+    runs = {name: Interpreter(path) for name, path in files.items()}
+    specs = next(iter(runs.values())).inputs(signature)
+    inputs = {
+        name: np.full(shape, 0.5 if dtype.kind == "f" else 0 if name == "label" else UNKNOWN, dtype)
+        for name, (shape, dtype) in specs.items()
+    }
+    if "length" in inputs:
+        inputs["length"][:] = inputs["values"].shape[1]
+    times = {name: [] for name in runs}
+    for _ in range(1 + ROUNDS):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            run.run(signature, inputs)
+            times[name].append((time.perf_counter() - began) * 1e3)
+    return {name: statistics.median(taken[1:]) for name, taken in times.items()}
 
 
 def checked_length(model, length):
@@ -66,7 +101,7 @@ def checked_length(model, length):
     return int(length) if whole else None
 
 
-def trace(model, folder, length):
+def trace(model, folder, length, loop):
     """Writes the SavedModel the converter reads: each signature at batch 1, the weights as constants."""
     values = [(v, v.value.numpy()) for v in model.variables]
     functions, state = {}, {}
@@ -74,7 +109,7 @@ def trace(model, folder, length):
     def constant(name, function):
         def run(**inputs):
             mapping = [(v, tf.constant(value)) for v, value in values]
-            with keras.StatelessScope(state_mapping=mapping), recurrence.looping(loops.in_place):
+            with cells.apart(), keras.StatelessScope(state_mapping=mapping), recurrence.looping(loop, loop):
                 outputs = function(inputs)
             if name == "encode":
                 state.update({key: tf.TensorSpec(x.shape, x.dtype, key) for key, x in outputs.items()})

@@ -10,13 +10,27 @@ from keras import ops
 from seqkeras import arguments, cells, masks
 from seqkeras.cells_regularized import noisy
 from seqkeras.masks import Masked
+from seqkeras.pooling import POOLINGS, maximum, mean
 from seqkeras.recurrence import Recurrence
 from seqkeras.saving import saveable
 from seqkeras.transformer import EncoderBlock
 
 
+class Encoder(Masked):
+    """What encoders share."""
+
+    def summarize(self, inputs, pooling="last", mask=None, training=False):
+        """A vector for the whole sequence: inputs [B, S, D], mask [B, S] -> [B, W].
+
+        Args:
+            pooling: "last" for the summary, "max" or "mean" over the real positions of the memory.
+        """
+        memory, summary = self(inputs, mask=mask, training=training)
+        return POOLINGS[pooling].over(memory, mask, summary)
+
+
 @saveable
-class RecurrentEncoder(Masked):
+class RecurrentEncoder(Encoder):
     """A stack of recurrent layers, each in one direction or in both.
 
     H(l)_t = f(H(l-1)_t, H(l)_{t-1});  bidirectional: the forward and the backward output side by side, W = 2 units.
@@ -76,21 +90,36 @@ class RecurrentEncoder(Masked):
 
     def call(self, inputs, mask=None, training=False):
         x, summary = inputs, None
-        for depth, layer in enumerate(self.recurrences):
-            dropped = self.drop(x, training=training)
-            outputs, states = zip(
-                *(recurrence(dropped, mask=mask, training=training) for recurrence in layer), strict=True
-            )
-            y, end = (ops.concatenate(one, axis=-1) for one in (outputs, [state[0] for state in states]))
-            if self.residual and depth and x.shape[-1] == y.shape[-1]:
-                x, summary = x + y, summary + end
-            else:
-                x, summary = y, end
+        for depth in range(self.num_layers):
+            x, summary = self._layer(depth, x, mask, training, summary)
         return x, summary
+
+    def summarize(self, inputs, pooling="last", mask=None, training=False):
+        if self.num_layers > 1 and self.residual:  # the sum of what two layers say is what is pooled
+            return super().summarize(inputs, pooling, mask, training)
+        x = inputs
+        for depth in range(self.num_layers - 1):
+            x, _ = self._layer(depth, x, mask, training)
+        return self._run(self.num_layers - 1, x, mask, training, POOLINGS[pooling])[0]
+
+    def _layer(self, depth, x, mask, training, summary=None):
+        """Layer `depth` over x [B, S, D], and the summary of the layer below -> the same of this one."""
+        y, end = self._run(depth, x, mask, training)
+        if self.residual and depth and x.shape[-1] == y.shape[-1]:
+            return x + y, summary + end
+        return y, end
+
+    def _run(self, depth, x, mask, training, pooling=None):
+        """Both directions of a layer side by side: what is made of the outputs, and the output made last."""
+        x = self.drop(x, training=training)
+        outputs, states = zip(
+            *(one(x, mask=mask, training=training, pooling=pooling) for one in self.recurrences[depth]), strict=True
+        )
+        return tuple(ops.concatenate(one, axis=-1) for one in (outputs, [state[0] for state in states]))
 
 
 @saveable
-class TransformerEncoder(Masked):
+class TransformerEncoder(Encoder):
     """A stack of self-attention blocks over embedded inputs; the summary is the mean over real positions.
 
     Reference: Vaswani et al. 2017, section 3.1.
@@ -123,13 +152,12 @@ class TransformerEncoder(Masked):
         for block in self.blocks:
             x = block(x, mask=mask, training=training)
         x = self.top(x)
-        if mask is None:
-            return x, ops.mean(x, axis=1)
-        return ops.where(mask[..., None], x, 0), mean(x, mask)
+        summary = mean(x, mask)
+        return (x if mask is None else ops.where(mask[..., None], x, 0)), summary
 
 
 @saveable
-class ConvolutionEncoder(Masked):
+class ConvolutionEncoder(Encoder):
     """A stack of convolutions over time; the summary is the maximum over real positions.
 
         H(l)_t = relu(sum_k W_k H(l-1)_{t+k} + b)      k = -(window - 1) // 2 .. window // 2, zeros beyond both ends
@@ -174,7 +202,7 @@ class ConvolutionEncoder(Masked):
 
 
 @saveable
-class WindowEncoder(Masked):
+class WindowEncoder(Encoder):
     """A fixed window: the first `window` positions, each with weights of its own; what stands behind is not seen.
 
         memory_t = tanh(W_t x_t + b) for t < window, 0 behind       summary = tanh(sum_t W_t x_t + b)
@@ -215,7 +243,7 @@ class WindowEncoder(Masked):
 
 
 @saveable
-class BagEncoder(Masked):
+class BagEncoder(Encoder):
     """A bag of words: each position by itself, so that their order is lost; the summary is the mean.
 
         memory_t = tanh(W x_t + b)
@@ -246,15 +274,3 @@ class BagEncoder(Masked):
         memory = ops.where(mask[..., None], self.dense(self.drop(inputs, training=training)), 0)
         return memory, mean(memory, mask)
 
-
-def mean(memory, mask):
-    """Mean over real positions: memory [B, S, W], mask [B, S] -> [B, W]; zeros for a row without any."""
-    real = ops.cast(mask, memory.dtype)[..., None]
-    return ops.sum(memory * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
-
-
-def maximum(memory, mask):
-    """Maximum over real positions: memory [B, S, W], mask [B, S] -> [B, W]; zeros for a row without any."""
-    lowest = masks.lowest(memory.dtype)
-    highest = ops.max(ops.where(mask[..., None], memory, lowest), axis=1, initial=lowest)
-    return ops.where(masks.last(mask)[:, None] > 0, highest, 0)

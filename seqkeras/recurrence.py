@@ -22,17 +22,21 @@ def fastest(length, training):
     return kernel if training or not compiles(length) else forward
 
 
-_loop = contextvars.ContextVar("loop", default=None)
+_loops = contextvars.ContextVar("loops", default=(None, None))
 
 
 @contextlib.contextmanager
-def looping(loop):
-    """Inside, every recurrence runs through `loop`: one of `loops` or `kernel`, which differ in speed alone."""
-    token = _loop.set(loop)
+def looping(loop, pooling_loop=None):
+    """Inside, every recurrence runs through `loop`: one of `loops` or `kernel`, which differ in speed alone.
+
+    `pooling_loop` has one argument more, a pooling, and makes its vector in place of the outputs; without one the
+    outputs are made and pooled.
+    """
+    token = _loops.set((loop, pooling_loop))
     try:
         yield
     finally:
-        _loop.reset(token)
+        _loops.reset(token)
 
 
 @saveable
@@ -48,9 +52,10 @@ class Recurrence(Masked):
         mask: bool [B, T], True = real, or None. A masked step keeps the state and outputs zeros.
         initial_state: tuple of [B, H], or None for zeros.
         teacher: the true outputs [B, T, H], to train a network that recurs from its output alone; see `taught`.
+        pooling: one of `pooling`, to make one vector of the outputs.
 
     Returns:
-        (outputs [B, T, H], final state).
+        (outputs [B, T, H], or with a pooling its vector [B, H]; final state).
     """
 
     def __init__(self, cell, reverse=False, **kwargs):
@@ -60,21 +65,27 @@ class Recurrence(Masked):
         if not self.cell.built:
             self.cell.build(input_shape)
 
-    def call(self, inputs, mask=None, initial_state=None, training=False, teacher=None):
+    def call(self, inputs, mask=None, initial_state=None, training=False, teacher=None, pooling=None):
         if teacher is not None and self.cell.num_states != 1:
             raise ValueError(
                 f"Expected a cell whose state is its output, with a teacher. Received: {self.cell.num_states} states"
             )
+        loop, pooling_loop = _loops.get()
         if initial_state is None:
             initial_state = self.cell.initial_state(ops.shape(inputs)[0])
         if inputs.shape[1] == 0:  # nothing to run over
-            return ops.zeros((ops.shape(inputs)[0], 0, self.cell.units), dtype=inputs.dtype), tuple(initial_state)
+            outputs = ops.zeros((ops.shape(inputs)[0], 0, self.cell.units), dtype=inputs.dtype)
+            return self._pooled(outputs, mask, tuple(initial_state), pooling)
         projected = self.cell.project(ops.transpose(inputs, (1, 0, 2)), training)
         time_mask = None if mask is None else ops.transpose(mask)
         arguments = self.cell, projected, time_mask, tuple(initial_state)
-        if teacher is None:
-            loop = _loop.get() or fastest(inputs.shape[1], training)
-            outputs, state = loop(*arguments, self.reverse)
-        else:
+        if teacher is not None:
             outputs, state = taught(*arguments, ops.transpose(teacher, (1, 0, 2)), self.reverse)
-        return ops.transpose(outputs, (1, 0, 2)), state
+        elif pooling is not None and pooling_loop is not None:
+            return pooling_loop(*arguments, self.reverse, pooling)
+        else:
+            outputs, state = (loop or fastest(inputs.shape[1], training))(*arguments, self.reverse)
+        return self._pooled(ops.transpose(outputs, (1, 0, 2)), mask, state, pooling)
+
+    def _pooled(self, outputs, mask, state, pooling):
+        return (outputs if pooling is None else pooling.over(outputs, mask, state[0])), state

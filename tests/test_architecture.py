@@ -16,6 +16,7 @@ CHAIN = [
     "attention",
     "loops",
     "kernel",
+    "pooling",
     "recurrence",
     "transformer",
     "encoders",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras import encoders
+from seqkeras import pooling
 from seqkeras.encoders import BagEncoder, ConvolutionEncoder, RecurrentEncoder, TransformerEncoder, WindowEncoder
 
 B, S, D = 3, 5, 8
@@ -48,7 +48,7 @@ def test_a_row_without_a_token_has_finite_results_and_gradients(which, seed):
     with tf.GradientTape() as tape:
         tape.watch(x)
         memory, summary = encoder(x, mask=MASK)
-        poolings = [encoders.mean(memory, MASK), encoders.maximum(memory, MASK), summary]
+        poolings = [pooling.mean(memory, MASK), pooling.maximum(memory, MASK), summary]
         total = sum(tf.reduce_sum(p**2) for p in poolings)
     assert all(np.all(np.isfinite(p)) for p in poolings)
     assert all(not np.any(p[2]) for p in poolings)
@@ -62,7 +62,7 @@ def test_a_batch_without_any_position_has_finite_results(which):
     memory, summary = encoder(np.zeros((B, 0, D), "float32"), mask=np.zeros((B, 0), bool))
     assert memory.shape == (B, 0, encoder.width)
     empty = np.zeros((B, 0), bool)
-    for pooled in (summary, encoders.mean(memory, empty), encoders.maximum(memory, empty)):
+    for pooled in (summary, pooling.mean(memory, empty), pooling.maximum(memory, empty)):
         np.testing.assert_array_equal(pooled, np.zeros((B, encoder.width)))
 
 
@@ -92,5 +92,5 @@ def test_the_summary_of_a_transformer_is_the_mean_over_real_positions(seed):
 
 def test_poolings_in_numpy(seed):
     memory = keras.ops.convert_to_tensor(draw(B, S, D))
-    np.testing.assert_allclose(encoders.maximum(memory, MASK)[1], np.max(memory[1, :2], axis=0))
-    np.testing.assert_allclose(encoders.mean(memory, MASK)[1], np.mean(memory[1, :2], axis=0), rtol=1e-5)
+    np.testing.assert_allclose(pooling.maximum(memory, MASK)[1], np.max(memory[1, :2], axis=0))
+    np.testing.assert_allclose(pooling.mean(memory, MASK)[1], np.mean(memory[1, :2], axis=0), rtol=1e-5)

@@ -85,9 +85,11 @@ def export(asked):
         run = runs.load(folder)
         records = runs.spread(run.held_out(), asked.examples)
     with working("exporting and comparing"):
-        manifest = run.export(folder / "bundle", records, "int8" if asked.int8 else None, asked.bound)
+        manifest = run.export(
+            folder / "bundle", records, "int8" if asked.int8 else None, asked.bound, strategy=asked.strategy
+        )
     size = manifest["files"]["model.tflite"]["bytes"]
-    print(f"{folder / 'bundle'}: model.tflite of {size:,} bytes, {manifest['weights']} weights")
+    print(f"{folder / 'bundle'}: model.tflite of {size:,} bytes, {manifest['weights']} weights, {manifest['strategy']}")
     _print("beside Keras", {way: row for way, row in manifest["parity"].items() if isinstance(row, dict)})
 
 

@@ -102,7 +102,7 @@ class Run:
             results |= compared(self.answers(given), references)
         return results
 
-    def export(self, folder, records, quantize=None, bound=None, quality=None):
+    def export(self, folder, records, quantize=None, bound=None, quality=None, strategy="loop"):
         """Writes a bundle, proved on `inputs` of these records. Returns its manifest; see `export.write_bundle`.
 
         With 8-bit weights the answers may differ from the model's by `bound`: in accuracy, or in character edits
@@ -121,6 +121,7 @@ class Run:
             metric=metric,
             bound=bound if quantize else None,
             quality=quality,
+            strategy=strategy,
         )
 
     def metric(self, records):

@@ -226,6 +226,12 @@ def _export(commands):
     made.add_argument("--int8", action="store_true", help="weights of 8 bits: a file about a quarter as large")
     made.add_argument("--bound", type=SHARE, default=0.01, metavar="X", help="with --int8, quality it may cost (0.01)")
     made.add_argument("--examples", type=COUNT, default=100, metavar="N", help="held-out examples to compare (100)")
+    made.add_argument(
+        "--strategy",
+        choices=("loop", "partly_unrolled", "unrolled", "auto"),
+        default="loop",
+        help="how recurrent layers go over time; auto measures which is the fastest at the full length (loop)",
+    )
 
 
 def _demo(commands):

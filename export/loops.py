@@ -1,0 +1,91 @@
+"""The loop over time as a device runs it: one sequence, fixed shapes, few and cheap operators a step.
+
+Arguments and results as of `seqkeras.loops`; with a pooling, its vector in place of the outputs, which are then not
+collected. A masked step does nothing, so those are taken out beforehand: the real ones come first, in the order in
+which they are run, and the loop ends behind them. A batch of another size than 1 goes through `loops.in_place`.
+"""
+
+import functools
+
+import tensorflow as tf
+from keras import ops
+
+from seqkeras.loops import advance, in_place, real
+
+
+def _alone(loop):
+    @functools.wraps(loop)
+    def run(cell, projected, mask, state, reverse=False, pooling=None):
+        if projected.shape[1] == 1:
+            return loop(cell, projected, mask, state, reverse, pooling)
+        outputs, state = in_place(cell, projected, mask, state, reverse)
+        if pooling is not None:
+            outputs = pooling.over(
+                tf.transpose(outputs, (1, 0, 2)), mask if mask is None else tf.transpose(mask), state[0]
+            )
+        return outputs, state
+
+    return run
+
+
+def rounds(steps):
+    """A WHILE loop of so many steps a round: fewer rounds, and a copy of the weights for each step of one."""
+
+    @_alone
+    def loop(cell, projected, mask, state, reverse, pooling):
+        forth, T = advance(cell), projected.shape[0]
+        projected, end, back = _in_order(projected, mask, reverse)
+        kept = tf.zeros((T, 1, cell.units), projected.dtype) if pooling is None else pooling.start(state[0])
+
+        def run(size, t, state, kept):
+            rows = projected if size == 1 else tf.reshape(projected, (T, -1))
+
+            def body(t, state, kept):
+                made = []
+                for row in [tf.gather(rows, t)] if size == 1 else tf.split(tf.gather(rows, t + tf.range(size)), size):
+                    state = forth(row, None, state)
+                    made.append(state[0])
+                if pooling is None:
+                    return t + size, state, ops.slice_update(kept, (t, 0, 0), tf.stack(made))
+                return t + size, state, functools.reduce(pooling.add, made, kept)
+
+            last = end - size
+            return tf.while_loop(lambda t, *_: t <= last, body, (t, state, kept))
+
+        t, state, kept = run(steps, 0, tuple(state), kept)
+        if steps > 1 and (mask is not None or T % steps):
+            t, state, kept = run(1, t, state, kept)
+        return (back(kept) if pooling is None else pooling.end(kept, end, state[0])), state
+
+    return loop
+
+
+@_alone
+def unrolled(cell, projected, mask, state, reverse, pooling):
+    """A copy of the step for each time step; all are run, whatever the sequence's length."""
+    forth, T = advance(cell), projected.shape[0]
+    projected, end, back = _in_order(projected, mask, reverse)
+    states = [tuple(state)]
+    for row in tf.split(tf.reshape(projected, (T, -1)), T):
+        states.append(forth(row, None, states[-1]))
+    outputs = tf.stack([state[0] for state in states[1:]])
+    final = states[-1] if mask is None else tuple(tf.gather(tf.stack(one), end) for one in zip(*states, strict=True))
+    if pooling is None:
+        return back(outputs), final
+    return pooling.over(tf.transpose(outputs, (1, 0, 2)), tf.range(T)[None] < end, final[0]), final
+
+
+def _in_order(projected, mask, reverse):
+    """(projected [T, 1, P] with the real steps first, as they are run; their number; outputs -> as the input was)."""
+    T = projected.shape[0]
+    if mask is None:
+        turned = functools.partial(tf.reverse, axis=[0]) if reverse else tf.identity
+        return turned(projected), T, turned
+    urgency = tf.range(1, T + 1) if reverse else tf.range(T, 0, -1)
+    count = tf.cast(tf.reshape(mask, (T,)), tf.int32)
+    order = tf.math.top_k(count * urgency, T).indices
+    place = tf.maximum(tf.cumsum(count, reverse=reverse) - 1, 0)
+    return tf.gather(projected, order), tf.reduce_sum(count), lambda outputs: real(tf.gather(outputs, place), mask)
+
+
+STRATEGIES = {"loop": rounds(1), "partly_unrolled": rounds(4), "unrolled": unrolled}
