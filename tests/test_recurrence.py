@@ -123,7 +123,9 @@ def test_every_cell_says_and_learns_in_jax_what_it_does_in_tensorflow(tmp_path, 
             slopes.near(received[f"{cell} {i}"], x, cell)
 
 
-@pytest.mark.parametrize("cell", slopes.CELLS)
+@pytest.mark.parametrize(
+    "cell", [*CELLS, *(pytest.param(cell, marks=pytest.mark.slow) for cell in slopes.CELLS if cell not in CELLS)]
+)
 def test_every_cell_compiled_says_and_learns_what_it_does_step_by_step(cell, seed):
     layer = slopes.layers(cell)[-1]
     for a, b in zip(slopes.in_tensorflow(layer, seed, tf.function), slopes.in_tensorflow(layer, seed), strict=True):
