@@ -107,7 +107,7 @@ def shakespeare():
         ("transformer", 1.88, {"decoder": "transformer", "units": 128, "num_layers": 4, "max_length": window}),
         ("lstm", None, {"cell": "lstm", "units": 308}),
     ):
-        model = seqkeras.LanguageModel(FIRST + len(known), dropout=0.1, **sizes)
+        model = seqkeras.LanguageModel(FIRST + len(known), dropout=0.0, **sizes)
         seconds = train(model, data, 10, 2e-3, "val_loss", weighted_metrics=[], jit_compile=True)
         value = model.evaluate(data.test, verbose=0, return_dict=True)["loss"]
         report(f"shakespeare {name}", model, "nats a character", value, published, seconds)
