@@ -1,10 +1,10 @@
 """Sequence models in Keras 3: train with `fit`, ship one verified LiteRT file.
 
-Models:     SequenceClassifier, SequenceTagger, SequenceGenerator, Seq2Seq, AttentionSeq2Seq, TransformerSeq2Seq,
-            LanguageModel, Truncated (a LanguageModel trained in chunks), Forecaster.
+Models:     SequenceClassifier, SequenceTagger, JointTagger, SequenceGenerator, Seq2Seq, AttentionSeq2Seq,
+            TransformerSeq2Seq, LanguageModel, Truncated (a LanguageModel trained in chunks), Forecaster.
 Searches:   Greedy, Sample: models that write, around a model that says what comes next.
 Losses:     CrossEntropy, BinaryCrossEntropy, QuantileLoss.
-Metrics:    TokenAccuracy, ExactMatch, Perplexity; in `seqkeras.metrics` bleu, chrf, edit_rate, error_rate.
+Metrics:    TokenAccuracy, ExactMatch, Perplexity, SpanF1; in `seqkeras.metrics` bleu, chrf, edit_rate, error_rate.
 Training:   incremental_gradient_descent, Diagnosis (a callback); `seqkeras.distribution`, `seqkeras.tuning`.
 Data:       `seqkeras.pipelines`: files and texts to batches.
 Export:     `seqkeras.export`: a model to a LiteRT file or a bundle.

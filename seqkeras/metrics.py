@@ -55,6 +55,76 @@ class Perplexity(keras.metrics.Mean):
         return ops.exp(super().result())
 
 
+@saveable
+class SpanF1(keras.metrics.Metric):
+    """F1 of spans, such as slots or names, over all that were seen: a span counts where its ends and type are right.
+
+        F1 = 2 correct / (predicted + true)
+
+    Tags are "O", outside of every span, "B-type", where one begins, and "I-type". As in conlleval, an I begins a span
+    too where the tag before is O or of another type.
+
+    Reference: Tjong Kim Sang & De Meulder, Introduction to the CoNLL-2003 shared task, 2003, section 2.4.
+
+    Args:
+        names: of the C tags, in the order of their ids: `data.labels.names`.
+
+    Call arguments: tags [B, T], logits [B, T, C], weight [B, T]; where the weight is 0 there is nothing.
+    """
+
+    def __init__(self, names, name="span_f1", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.names = list(names)
+        kinds, types = [], []
+        for one in self.names:
+            kind, _, type_ = str(one).partition("-")
+            if (one != "O" and kind not in ("B", "I")) or (kind != "O" and not type_):
+                raise ValueError(f"Expected names of tags: O, B-type, I-type. Received: {one!r} among names={names}")
+            kinds.append(kind)
+            types.append(type_)
+        known = ["", *sorted(set(types) - {""})]  # 0 is outside
+        self._begins, self._types = [kind == "B" for kind in kinds], [known.index(type_) for type_ in types]
+        self.correct, self.predicted, self.true = (
+            self.add_weight(name=name, initializer="zeros") for name in ("correct", "predicted", "true")
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_pred = ops.convert_to_tensor(y_pred)
+        if len(y_pred.shape) != 3 or y_pred.shape[-1] != len(self.names):
+            raise ValueError(
+                f"Expected logits [B, T, {len(self.names)}], one for each name. Received: logits {list(y_pred.shape)}"
+            )
+        labels = label_of_each(y_true, y_pred)
+        real = weight_of_each(ops.ones_like(labels, dtype="float32"), sample_weight) > 0
+        true = self._spans(labels, real)
+        said = self._spans(ops.argmax(y_pred, axis=-1), real)
+        # A span of the truth is right where all of its positions begin, end and mean in the one what they do in the
+        # other. Its number, over the whole batch, is how many have begun so far.
+        wrong = [ops.reshape(a != b, (-1,)) for a, b in zip(true, said, strict=True)]
+        starts, _, types = (ops.reshape(one, (-1,)) for one in true)
+        wrong = ops.cast((wrong[0] | wrong[1] | wrong[2]) & (types > 0), "int32")
+        number = ops.cumsum(ops.cast(starts, "int32"))
+        faults = ops.segment_sum(wrong, number, num_segments=ops.shape(number)[0] + 1)
+        self.correct.assign_add(_count(starts & (ops.take(faults, number) == 0)))
+        self.predicted.assign_add(_count(said[0]))
+        self.true.assign_add(_count(starts))
+
+    def _spans(self, tags, real):
+        """tags [B, T] -> where spans begin, where they end, and the type at each position, 0 outside; [B, T] each."""
+        types = ops.where(real, ops.take(ops.convert_to_tensor(self._types, "int32"), tags), 0)
+        before = ops.pad(types, ((0, 0), (1, 0)))[:, :-1]
+        starts = (types > 0) & (ops.take(ops.convert_to_tensor(self._begins), tags) | (before != types))
+        behind = ops.pad(starts | (types == 0), ((0, 0), (0, 1)), constant_values=True)[:, 1:]
+        return starts, (types > 0) & behind, types
+
+    def result(self):
+        return 2 * self.correct / ops.maximum(self.predicted + self.true, 1)
+
+
+def _count(of):
+    return ops.sum(ops.cast(of, "float32"))
+
+
 def _flat(values, weight):
     """One axis, because Keras's weighted mean does not take a length that is unknown until run time."""
     return ops.reshape(values, (-1,)), ops.reshape(weight_of_each(values, weight), (-1,))

@@ -8,7 +8,7 @@ which `search` drives. `signatures(batch, length)` names what a device may ask o
 import keras
 from keras import ops
 
-from seqkeras import arguments, encoders, masks
+from seqkeras import arguments, masks
 from seqkeras.decoders import AttentionDecoder, RecurrentDecoder, TransformerDecoder
 from seqkeras.encoders import RecurrentEncoder, TransformerEncoder
 from seqkeras.reading import Reader
@@ -29,15 +29,15 @@ class SequenceClassifier(Reader):
         units, num_layers, dropout: of the encoder.
         cell, bidirectional, residual: of a recurrent encoder.
         pooling: "last" (the encoder's summary), "max" or "mean" over real positions.
-        embedding_units: width of the token embedding, `units` if None.
-        input_units: width D of real-valued input.
+        embedding_units, input_units: width of the token embedding, `units` if None; of real-valued input.
         encoder: "recurrent", "transformer", "convolution", or a baseline of one layer: "window" (the first `window`
             positions only), "bag" (a bag of words).
         window: positions that a convolution or a window sees.
         num_heads, max_length: of a Transformer.
         recurrent_dropout, zoneout: rates of the noise in the recurrence.
+        character_vocab_size, …, word_dropout: as of `reading.Reader`.
 
-    Call arguments: ids [B, T], or `{"values": [B, T, D], "length": [B]}`. Returns: logits [B, num_classes].
+    Call arguments: as of `reading.Reader`. Returns: logits [B, num_classes].
     """
 
     def __init__(
@@ -59,6 +59,11 @@ class SequenceClassifier(Reader):
         max_length=128,
         recurrent_dropout=0.0,
         zoneout=0.0,
+        character_vocab_size=None,
+        character_encoder="convolution",
+        character_units=32,
+        word_length=16,
+        word_dropout=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -71,9 +76,7 @@ class SequenceClassifier(Reader):
         self.built = True
 
     def call(self, inputs, training=False):
-        memory, summary, mask = self.read(inputs, training)
-        if self.pooling != "last":
-            summary = (encoders.maximum if self.pooling == "max" else encoders.mean)(memory, mask)
+        summary = self.summarize(inputs, self.pooling, training)
         return self.logits(self.drop(summary, training=training))
 
     def activation_map(self, inputs):
@@ -92,7 +95,7 @@ class SequenceClassifier(Reader):
 
     def classify(self, inputs):
         """inputs `{"ids": [B, T]}` or as in `call` -> `{"probabilities": [B, num_classes]}`."""
-        return {"probabilities": ops.softmax(self(inputs.get("ids", inputs)))}
+        return {"probabilities": ops.softmax(self(inputs))}
 
     def signatures(self, batch, length):
         return {"classify": (self.classify, self.reads(batch, length))}
@@ -249,7 +252,7 @@ class Seq2Seq(EncoderDecoder):
     def encode(self, source, training=False):
         """source [B, S] -> (summary [B, M], no mask) for the decoder."""
         x = self.source_embedding(source)
-        return self.encoder(x, mask=masks.padding(source), training=training)[1], None
+        return self.encoder.summarize(x, mask=masks.padding(source), training=training), None
 
 
 @saveable

@@ -31,7 +31,7 @@ from seqkeras.forecasting import Forecaster
 from seqkeras.incremental import incremental_gradient_descent
 from seqkeras.language import LanguageModel, Truncated
 from seqkeras.losses import BinaryCrossEntropy, CrossEntropy, QuantileLoss
-from seqkeras.metrics import ExactMatch, Perplexity, TokenAccuracy
+from seqkeras.metrics import ExactMatch, Perplexity, SpanF1, TokenAccuracy
 from seqkeras.models import (
     AttentionSeq2Seq,
     Seq2Seq,
@@ -40,4 +40,4 @@ from seqkeras.models import (
     TransformerSeq2Seq,
 )
 from seqkeras.search import Greedy, Sample
-from seqkeras.tagging import SequenceTagger
+from seqkeras.tagging import JointTagger, SequenceTagger

@@ -6,38 +6,72 @@ from keras import ops
 from seqkeras import arguments, masks
 from seqkeras.encoders import BagEncoder, ConvolutionEncoder, RecurrentEncoder, TransformerEncoder, WindowEncoder
 from seqkeras.signatures import spec
+from seqkeras.tokens import UNKNOWN
 from seqkeras.transformer import Positions
 
 
 class Reader(keras.Model):
     """Entrance and encoder. A subclass has the constructor arguments that are read here, and calls `build_reader`.
 
-    Inputs are ids [B, T], or `{"values": [B, T, D], "length": [B]}` where `vocab_size` is None.
+        x_t = E w_t, or [E w_t ; spelling(c_t1 .. c_tC)] with characters       h = encoder(x_1 .. x_T)
+
+    References: a recurrence over the characters of each word: Ling et al. 2015, section 3; a convolution with maximum:
+    Ma & Hovy 2016, section 2.1; beside the word's own vector: Chiu & Nichols 2016, section 2; words dropped in
+    training: Iyyer et al. 2015, section 3.2.
+
+    Args:
+        character_vocab_size: number of character ids, for words that are read by their characters too; None for ids
+            alone.
+        character_encoder: what reads the characters, "convolution" with its maximum or "recurrent", in both directions.
+        character_units: width of that, and of the embedding of a character.
+        word_length: characters C of a word that are seen.
+        word_dropout: share of the words that are read as UNKNOWN in training, their characters as they are: so words
+            never seen are learnt.
+
+    Call arguments: ids [B, T]; with `character_vocab_size` `{"ids": [B, T], "characters": [B, T, C]}`; where
+    `vocab_size` is None `{"values": [B, T, D], "length": [B]}`.
     """
 
     def build_reader(self, *encoders):
-        """Makes `embedding` and `body`; `encoders` are the names that `encoder=` may have."""
+        """Makes `embedding`, `spelling` and `body`; `encoders` are the names that `encoder=` may have."""
         arguments.choice(*encoders, encoder=self.encoder)
-        arguments.positive(units=self.units, num_layers=self.num_layers)
-        arguments.share(dropout=self.dropout)
+        arguments.choice("recurrent", "convolution", character_encoder=self.character_encoder)
+        arguments.positive(
+            units=self.units,
+            num_layers=self.num_layers,
+            word_length=self.word_length,
+            character_units=self.character_units,
+        )
+        arguments.share(dropout=self.dropout, word_dropout=self.word_dropout)
         arguments.positive_or_none(
-            vocab_size=self.vocab_size, embedding_units=self.embedding_units, input_units=self.input_units
+            vocab_size=self.vocab_size,
+            embedding_units=self.embedding_units,
+            input_units=self.input_units,
+            character_vocab_size=self.character_vocab_size,
         )
         if (self.vocab_size is None) == (self.input_units is None):
             raise ValueError(
                 "Expected either vocab_size (token ids) or input_units (real-valued input). "
                 f"Received: vocab_size={self.vocab_size}, input_units={self.input_units}"
             )
-        if self.encoder == "transformer" and (self.vocab_size is None or self.embedding_units):
+        if self.vocab_size is None and (self.character_vocab_size or self.word_dropout):
             raise ValueError(
-                "Expected vocab_size, and no embedding_units, with encoder='transformer'. "
-                f"Received: vocab_size={self.vocab_size}, embedding_units={self.embedding_units}"
+                "Expected vocab_size with character_vocab_size or word_dropout. Received: vocab_size=None, "
+                f"character_vocab_size={self.character_vocab_size}, word_dropout={self.word_dropout}"
+            )
+        beside = self.embedding_units or self.character_vocab_size
+        if self.encoder == "transformer" and (self.vocab_size is None or beside):
+            raise ValueError(
+                "Expected vocab_size, and no embedding_units or character_vocab_size, with encoder='transformer'. "
+                f"Received: vocab_size={self.vocab_size}, embedding_units={self.embedding_units}, "
+                f"character_vocab_size={self.character_vocab_size}"
             )
         if self.encoder in ("window", "bag") and self.num_layers != 1:
             raise ValueError(
                 f"Expected one layer with encoder={self.encoder!r}. Received: num_layers={self.num_layers}"
             )
         width = self.input_units or self.embedding_units or self.units
+        self.word_drop = keras.layers.Dropout(self.word_dropout)
         self.body = self._make_body()
         if self.encoder == "transformer":
             self.embedding = Positions(self.vocab_size, self.units, self.max_length)
@@ -45,6 +79,12 @@ class Reader(keras.Model):
             self.embedding = keras.layers.Embedding(self.vocab_size, width)
         if self.vocab_size is not None:
             self.embedding.build((None, None))
+        if self.character_vocab_size is not None:
+            self.character_embedding = keras.layers.Embedding(self.character_vocab_size, self.character_units)
+            self.character_embedding.build((None, None))
+            self.spelling = self._make_spelling()
+            self.spelling.build((None, None, self.character_units))
+            width += self.spelling.width
         self.body.build((None, None, width))
 
     def _make_body(self):
@@ -60,18 +100,55 @@ class Reader(keras.Model):
             return WindowEncoder(self.units, self.dropout, self.window, name="encoder")
         return BagEncoder(self.units, self.dropout, name="encoder")
 
+    def _make_spelling(self):
+        if self.character_encoder == "recurrent":
+            return RecurrentEncoder(self.character_units, cell=self.cell, bidirectional=True, name="spelling")
+        return ConvolutionEncoder(self.character_units, window=3, name="spelling")
+
     def read(self, inputs, training=False):
         """inputs -> (memory [B, T, W], summary [B, W], mask [B, T])."""
-        arguments.tensors({"ids": inputs} if self.vocab_size else inputs, self.reads(None, None))
+        x, mask = self._enter(inputs, training)
+        return *self.body(x, mask=mask, training=training), mask
+
+    def summarize(self, inputs, pooling, training=False):
+        """inputs -> one vector a sequence [B, W], by the name of the pooling."""
+        x, mask = self._enter(inputs, training)
+        return self.body.summarize(x, pooling, mask, training)
+
+    def _enter(self, inputs, training):
+        """inputs -> (what the encoder reads [B, T, D], mask [B, T])."""
+        if self.vocab_size is not None and not isinstance(inputs, dict):
+            inputs = {"ids": inputs}
+        arguments.tensors(inputs, self.reads(None, None))
         if self.vocab_size is None:
             x = inputs["values"]
             mask = masks.lengths(inputs["length"], ops.shape(x)[1])
         else:
-            x, mask = self.embedding(inputs), masks.padding(inputs)
-        return *self.body(x, mask=mask, training=training), mask
+            mask = masks.padding(inputs["ids"])
+            x = self.embedding(self._some_unknown(inputs["ids"], mask, training))
+        if self.character_vocab_size is not None:
+            x = ops.concatenate([x, self._spelt(inputs["characters"], training)], axis=-1)
+        return x, mask
+
+    def _some_unknown(self, ids, mask, training):
+        """In training, each word is UNKNOWN now and then: such words are learnt by their characters and place."""
+        if not (training and self.word_dropout):
+            return ids
+        kept = self.word_drop(ops.ones(ops.shape(ids)), training=True) > 0
+        return ops.where(kept | ~mask, ids, UNKNOWN)
+
+    def _spelt(self, characters, training):
+        """characters [B, T, C] -> what the characters of each word say [B, T, W]."""
+        batch, length = ops.shape(characters)[:2]
+        characters = ops.reshape(characters, (-1, self.word_length))  # [B T, C]
+        x, mask = self.character_embedding(characters), masks.padding(characters)
+        summary = self.spelling.summarize(x, mask=mask, training=training)
+        return ops.reshape(summary, (batch, length, self.spelling.width))
 
     def reads(self, batch, length):
         """The shapes of the inputs, by name."""
-        if self.vocab_size is not None:
+        if self.vocab_size is None:
+            return {"values": spec(batch, length, self.input_units, dtype="float32"), "length": spec(batch)}
+        if self.character_vocab_size is None:
             return {"ids": spec(batch, length)}
-        return {"values": spec(batch, length, self.input_units, dtype="float32"), "length": spec(batch)}
+        return {"ids": spec(batch, length), "characters": spec(batch, length, self.word_length)}

@@ -1,9 +1,10 @@
-"""Many to many, same length: something said at each position."""
+"""Many to many, same length: something said at each position, and of the whole as well."""
 
 import keras
 from keras import ops
 
 from seqkeras import arguments
+from seqkeras.pooling import POOLINGS
 from seqkeras.reading import Reader
 from seqkeras.saving import saveable
 
@@ -31,8 +32,9 @@ class SequenceTagger(Reader):
         window: positions that a convolution sees.
         num_heads, max_length: of a Transformer.
         recurrent_dropout, zoneout: rates of the noise in the recurrence.
+        character_vocab_size, …, word_dropout: as of `reading.Reader`.
 
-    Call arguments: ids [B, T], or `{"values": [B, T, D], "length": [B]}`. Returns: logits [B, T, C].
+    Call arguments: as of `reading.Reader`. Returns: logits [B, T, C].
     """
 
     def __init__(
@@ -54,6 +56,11 @@ class SequenceTagger(Reader):
         max_length=128,
         recurrent_dropout=0.0,
         zoneout=0.0,
+        character_vocab_size=None,
+        character_encoder="convolution",
+        character_units=32,
+        word_length=16,
+        word_dropout=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -74,7 +81,7 @@ class SequenceTagger(Reader):
 
         Zeros where there is no real position.
         """
-        memory, _, mask = self.read(inputs.get("ids", inputs))
+        memory, _, mask = self.read(inputs)
         logits = self.logits(memory)
         if self.outputs == "values":
             return {"values": ops.where(mask[..., None], logits, 0)}
@@ -83,3 +90,87 @@ class SequenceTagger(Reader):
 
     def signatures(self, batch, length):
         return {"tag": (self.tag, self.reads(batch, length))}
+
+
+@saveable
+class JointTagger(Reader):
+    """A tag at each position and a label for the whole, learnt together: slots and intent of what somebody said.
+
+    tags_t = W h_t + b        label = V pool(h_1 .. h_T) + c        h = encoder(x_1 .. x_T)
+
+    It is trained with a loss for each, `loss={"tags": CrossEntropy(), "label": CrossEntropy()}`.
+
+    References: Liu & Lane 2016, section 3; Goo et al. 2018, section 2.
+
+    Args:
+        vocab_size: number of token ids; None for real-valued input of width `input_units`.
+        num_tags: number C of tags at each position.
+        num_classes: number K of labels of the whole.
+        pooling: as of `SequenceClassifier`; all others as of `SequenceTagger`.
+
+    Call arguments: as of `SequenceTagger`. Returns: logits `{"tags": [B, T, C], "label": [B, K]}`.
+    """
+
+    def __init__(
+        self,
+        vocab_size,
+        num_tags,
+        num_classes,
+        units=128,
+        num_layers=1,
+        dropout=0.0,
+        cell="gru",
+        bidirectional=True,
+        residual=False,
+        pooling="max",
+        embedding_units=None,
+        input_units=None,
+        encoder="recurrent",
+        window=5,
+        num_heads=4,
+        max_length=128,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
+        character_vocab_size=None,
+        character_encoder="convolution",
+        character_units=32,
+        word_length=16,
+        word_dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        arguments.positive(num_tags=num_tags, num_classes=num_classes)
+        arguments.choice("last", "max", "mean", pooling=pooling)
+        self.build_reader("recurrent", "transformer", "convolution")
+        self.drop = keras.layers.Dropout(dropout)
+        self.tags = keras.layers.Dense(num_tags, name="tags")
+        self.tags.build((None, None, self.body.width))
+        self.label = keras.layers.Dense(num_classes, name="label")
+        self.label.build((None, self.body.width))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        memory, summary, mask = self.read(inputs, training)
+        return self._logits(memory, summary, mask, training)
+
+    def _logits(self, memory, summary, mask, training=False):
+        summary = POOLINGS[self.pooling].over(memory, mask, summary)
+        return {
+            "tags": self.tags(self.drop(memory, training=training)),
+            "label": self.label(self.drop(summary, training=training)),
+        }
+
+    def understand(self, inputs):
+        """inputs `{"ids": [B, T]}` or as in `call` -> probabilities `{"tags": [B, T, C], "label": [B, K]}`.
+
+        Zeros where there is no real position.
+        """
+        memory, summary, mask = self.read(inputs)
+        logits = self._logits(memory, summary, mask)
+        return {
+            "tags": ops.where(mask[..., None], ops.softmax(logits["tags"]), 0),
+            "label": ops.softmax(logits["label"]),
+        }
+
+    def signatures(self, batch, length):
+        return {"understand": (self.understand, self.reads(batch, length))}

@@ -14,7 +14,7 @@ Not imported with `seqkeras`: `from seqkeras import tuning`.
 import keras
 import keras_tuner
 
-from seqkeras import losses, metrics, models
+from seqkeras import losses, metrics, models, tagging
 
 
 class Family(keras_tuner.HyperModel):
@@ -59,6 +59,13 @@ class SequenceClassifier(Family):
 
     def measures(self):
         return ["accuracy"]
+
+
+class SequenceTagger(Family):
+    """Of `tagging.SequenceTagger`; give `num_classes`, and `vocab_size` or `vocab_size=None, input_units=...`."""
+
+    model = tagging.SequenceTagger
+    choices = {**RECURRENT, "bidirectional": [False, True], "word_dropout": [0.0, 0.1, 0.3]}
 
 
 class SequenceGenerator(Family):

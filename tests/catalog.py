@@ -6,6 +6,7 @@ cell that `cells.names()` knows is listed by itself.
 
 from dataclasses import dataclass, field
 
+import keras
 import numpy as np
 
 import seqkeras
@@ -22,8 +23,8 @@ class Entry:
     cls: type
     arguments: dict
     inputs: dict
-    labels: np.ndarray = None
-    weight: np.ndarray = None
+    labels: np.ndarray | dict = None
+    weight: np.ndarray | dict = None
     made: dict = field(default_factory=dict)  # arguments that are objects: name -> function that makes one
 
     @property
@@ -35,11 +36,24 @@ class Entry:
         return self.cls(**{**self.arguments, **made, **changed})
 
     def loss(self, **options):
-        return "mse" if self.labels.dtype.kind == "f" else seqkeras.CrossEntropy(**options)
+        """The loss, one for each output where there are several."""
+        return keras.tree.map_structure(
+            lambda labels: "mse" if labels.dtype.kind == "f" else seqkeras.CrossEntropy(**options), self.labels
+        )
+
+    def measures(self):
+        """What is measured of tokens [B, T], or of anything else; for each output where there are several."""
+
+        def of(labels):
+            if labels.ndim == 2:
+                return [seqkeras.TokenAccuracy(), seqkeras.ExactMatch(), seqkeras.Perplexity()]
+            return ["mse" if labels.dtype.kind == "f" else "accuracy"]
+
+        return keras.tree.map_structure(of, self.labels)
 
     def still(self, **changed):
         """Made without anything random in training."""
-        noise = {"dropout", "recurrent_dropout", "zoneout"} & set(self.arguments)
+        noise = {"dropout", "recurrent_dropout", "zoneout", "word_dropout"} & set(self.arguments)
         return self.make(**dict.fromkeys(noise, 0.0), **changed)
 
 
@@ -59,6 +73,16 @@ WEIGHT = (NEXT != 0).astype("float32")
 LABEL = np.array([0, 2, 1, 0], "int32")
 MASK = SOURCE != 0
 SEQUENCES = {"source": SOURCE, "target": TARGET}
+W, A = 4, 9  # characters of a word, of the alphabet
+SPELT = {"ids": SOURCE, "characters": rng.integers(4, A, (B, S, W)).astype("int32") * MASK[..., None]}
+SPELT["characters"][:, ::2, 2:] = 0
+LETTERS = {
+    "character_vocab_size": A,
+    "character_encoder": "recurrent",
+    "character_units": 5,
+    "word_length": W,
+    "word_dropout": 0.25,
+}
 
 MODELS = [
     Entry(
@@ -80,8 +104,9 @@ MODELS = [
             "max_length": 9,
             "recurrent_dropout": 0.25,
             "zoneout": 0.125,
+            **LETTERS,
         },
-        SOURCE,
+        SPELT,
         LABEL,
     ),
     Entry(
@@ -181,10 +206,37 @@ MODELS = [
             "max_length": 9,
             "recurrent_dropout": 0.25,
             "zoneout": 0.125,
+            **LETTERS,
         },
-        SOURCE,
+        SPELT,
         SOURCE % C,
         (SOURCE != 0).astype("float32"),
+    ),
+    Entry(
+        seqkeras.JointTagger,
+        {
+            "vocab_size": V,
+            "num_tags": C,
+            "num_classes": C + 1,
+            "units": 8,
+            "num_layers": 2,
+            "dropout": 0.25,
+            "cell": "lstm",
+            "bidirectional": False,
+            "residual": True,
+            "pooling": "mean",
+            "embedding_units": 7,
+            "encoder": "convolution",
+            "window": 3,
+            "num_heads": 2,
+            "max_length": 9,
+            "recurrent_dropout": 0.25,
+            "zoneout": 0.125,
+            **LETTERS,
+        },
+        SPELT,
+        {"tags": SOURCE % C, "label": LABEL},
+        {"tags": (SOURCE != 0).astype("float32"), "label": np.ones(B, "float32")},
     ),
     Entry(
         seqkeras.LanguageModel,
@@ -238,6 +290,12 @@ VARIANTS = [
         LABEL,
     ),
     Entry(seqkeras.SequenceClassifier, {**SMALL, "num_layers": 2, "residual": True, "pooling": "last"}, SOURCE, LABEL),
+    Entry(
+        seqkeras.SequenceClassifier,
+        {**SMALL, "character_vocab_size": A, "character_encoder": "convolution", "word_length": W},
+        SPELT,
+        LABEL,
+    ),
     Entry(seqkeras.SequenceClassifier, {**SMALL, "encoder": "transformer", "num_heads": 2}, SOURCE, LABEL),
     Entry(seqkeras.SequenceTagger, {**SMALL, "cell": "lstm"}, SOURCE, SOURCE % C, (SOURCE != 0).astype("float32")),
     Entry(
@@ -426,7 +484,8 @@ LOSSES = [
     Entry(seqkeras.QuantileLoss, {"quantiles": [0.25, 0.5], "name": "quarters"}, {}),
 ]
 METRICS = [
-    Entry(cls, {"name": "figure"}, {}) for cls in (seqkeras.TokenAccuracy, seqkeras.ExactMatch, seqkeras.Perplexity)
+    *(Entry(cls, {"name": "figure"}, {}) for cls in (seqkeras.TokenAccuracy, seqkeras.ExactMatch, seqkeras.Perplexity)),
+    Entry(seqkeras.SpanF1, {"names": ["O", "B-name"], "name": "figure"}, {}),
 ]
 WRAPPED_CELLS = [
     Entry(

@@ -11,6 +11,8 @@ import numpy as np
 import seqkeras
 from seqkeras import export, pipelines
 
+TEXTS = ["the cat sat on the mat", "a dog and an ox"]
+WORDS = {"text": pipelines.Words.train(TEXTS), "characters": pipelines.WordCharacters.train(TEXTS, word_length=3)}
 CHARACTERS = pipelines.Characters.train(["abcdefghijklmnopqrstuvwxyz "])
 V = CHARACTERS.vocab_size
 LABELS = ["first", "second", "third"]
@@ -53,6 +55,13 @@ def unexported(name):
         return Family(model, {"values": values, "length": length.astype("int32")}, labels=LABELS)
     if name == "tag":
         return Family(seqkeras.SequenceTagger(V, 3, units=8), {"ids": ids}, LENGTH, {"text": CHARACTERS}, LABELS)
+    if name == "spelt":
+        sizes = {"character_vocab_size": WORDS["characters"].vocab_size, "word_length": 3, "character_units": 8}
+        model = seqkeras.SequenceTagger(WORDS["text"].vocab_size, 3, units=8, **sizes)
+        words = np.where(ids > 0, 4 + ids % (WORDS["text"].vocab_size - 4), 0)
+        characters = rng.integers(4, WORDS["characters"].vocab_size, (12, LENGTH, 3)) * (ids != 0)[..., None]
+        inputs = {"ids": words, "characters": characters.astype("int32")}
+        return Family(model, inputs, LENGTH, WORDS, LABELS)
     if name == "forecast":
         model = seqkeras.Forecaster(window=10, horizon=3, input_units=2, units=8)
         scale = {"mean": [20.0, -3.0], "deviation": [5.0, 0.5]}

@@ -11,7 +11,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from exported import CHARACTERS, LABELS, LENGTH, V, family, unexported
+from exported import CHARACTERS, LABELS, LENGTH, WORDS, V, family, unexported
 
 import seqkeras
 from seqkeras import export, pipelines
@@ -158,6 +158,11 @@ def test_another_backend_is_told_apart_at_once(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def spelling(punctuation, word_length):
+    """The characters of WORDS, other words or more of each word."""
+    return pipelines.WordCharacters(WORDS["characters"].vocabulary.pieces, word_length, punctuation)
+
+
 TWICE = pipelines.Characters.train(["abc"])
 SCALE = {"mean": [0.0, 1.0], "deviation": [1.0, 2.0]}
 
@@ -190,6 +195,11 @@ SCALE = {"mean": [0.0, 1.0], "deviation": [1.0, 2.0]}
         ("classify", {"quality": 0.5}, "Expected finite figures"),
         ("classify", {"metric": len}, "metric and bound together"),
         ("classify", {"scale": SCALE}, r"of \[\] variables"),
+        (
+            "classify",
+            {"model": seqkeras.JointTagger(V, 2, 3, units=4)},
+            "Expected a task among classify, .*Received: task='understand'",
+        ),
         ("generate", {"labels": None}, "labels=None"),
         ("generate", {"labels": LABELS[:2]}, "a name for each of 3 classes. Received: 2 labels"),
         ("generate", {"tokenizers": {"target": TWICE}}, f"a target tokenizer of the model's {V} ids. .*=7"),
@@ -203,6 +213,10 @@ SCALE = {"mean": [0.0, 1.0], "deviation": [1.0, 2.0]}
             "wrap it in seqkeras.Greedy or seqkeras.Sample",
         ),
         ("continue", {"tokenizers": {"text": TWICE}}, "a text tokenizer"),
+        ("spelt", {"tokenizers": {"text": WORDS["text"]}}, r"tokenizers for \['characters', 'text'\]. .*=\['text'\]"),
+        ("spelt", {"tokenizers": {**WORDS, "characters": spelling("keep", 3)}}, "the same punctuation .*'keep'"),
+        ("spelt", {"tokenizers": {**WORDS, "characters": spelling("split", 4)}}, "word_length=3. .*'word_length': 4"),
+        ("spelt", {"tokenizers": {**WORDS, "characters": TWICE}}, "a characters tokenizer of the model's"),
         ("forecast", {"scale": None}, r"as data.report\['train'\] holds them. Received: scale=None"),
         ("forecast", {"scale": {"mean": [1.0]}}, "Expected the mean and the deviation"),
         ("forecast", {"scale": {**SCALE, "mean": [1.0]}}, r"of \[2\] variables"),
@@ -218,7 +232,7 @@ def test_what_the_task_needs_is_asked_for_before_any_work(tmp_path, name, change
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["classify", "attention"])
+@pytest.mark.parametrize("name", ["classify", "attention", "spelt"])
 def test_the_python_snippet_runs_from_anywhere(name, tmp_path):
     snippet = family(name).folder / "snippets" / "model.py"
     done = subprocess.run([sys.executable, snippet], cwd=tmp_path, capture_output=True, text=True, timeout=60)
@@ -258,6 +272,14 @@ def test_snippets_name_signature_inputs_and_shapes():
                 "ids, int32 [1, 256]: ids that tokenizers/text makes of the text, then PAD (0).",
                 "tokenizers/text, Characters: an id is its character's place in the vocabulary of tokenizer.json, "
                 "from 0, plus 4; the first are PAD (0), START (1), END (2), UNKNOWN (3).",
+            ],
+        ),
+        (
+            "spelt",
+            [
+                "characters, int32 [1, 16, 3]: ids that tokenizers/characters makes of the text, a row a word, "
+                "then PAD (0).",
+                "ids, int32 [1, 16]: ids that tokenizers/text makes of the text, then PAD (0).",
             ],
         ),
         ("values", ["length, int32 [1]: how many steps there are in values."]),

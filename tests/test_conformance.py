@@ -104,7 +104,7 @@ def test_mixed_precision_trains_close_to_float32(entry, seed):
     for dtype in ("float16", "bfloat16"):
         mixed = entry.still(dtype=f"mixed_{dtype}")
         assert {v.dtype for v in mixed.trainable_variables} == {"float32"}
-        assert keras.backend.standardize_dtype(mixed(entry.inputs).dtype) == dtype
+        assert {keras.backend.standardize_dtype(x.dtype) for x in keras.tree.flatten(mixed(entry.inputs))} == {dtype}
         errors = []
         for (loss, moved), (mixed_loss, moved_mixed) in zip(exact, steps(mixed), strict=True):
             np.testing.assert_allclose(mixed_loss, loss, rtol=0.02)
@@ -118,7 +118,8 @@ def test_a_file_keeps_the_precision_of_every_part(entry, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert keras.config.dtype_policy().name == "float32"
-    np.testing.assert_array_equal(loaded(entry.inputs), model(entry.inputs))
+    for said, expected in zip(*(keras.tree.flatten(one(entry.inputs)) for one in (loaded, model)), strict=True):
+        np.testing.assert_array_equal(said, expected)
 
 
 CHILD = """
@@ -132,7 +133,11 @@ folder, *names = sys.argv[1:]
 for name in names:
     model = keras.models.load_model(f"{folder}/{name}.keras")
     arrays = dict(np.load(f"{folder}/{name}.npz"))
-    labels, weight = arrays.pop("labels", None), arrays.pop("weight", None)
+    targets = {key: arrays.pop(key) for key in list(arrays) if key.partition(".")[0] in ("labels", "weight")}
+    labels, weight = (
+        targets.get(kind, {key.partition(".")[2]: x for key, x in targets.items() if key.startswith(kind)} or None)
+        for kind in ("labels", "weight")
+    )
     inputs = arrays.get("only", arrays)
     results = model(inputs) if keras.backend.backend() == "tensorflow" else model.predict_on_batch(inputs)
     results = results if isinstance(results, dict) else {"outputs": results}
@@ -169,20 +174,22 @@ def saved(tmp_path_factory):
     """(folder of `.keras` files and their inputs, what the models in them answer here: {file: {output: array}})."""
     folder, answers = tmp_path_factory.mktemp("saved"), {}
 
-    def save(name, model, inputs, **arrays):
-        inputs = inputs if isinstance(inputs, dict) else {"only": inputs}
-        np.savez(folder / name, **inputs, **{k: v for k, v in arrays.items() if v is not None})
+    def save(name, model, given, **arrays):
+        inputs = given if isinstance(given, dict) else {"only": given}
+        for key, value in arrays.items():
+            parts = {key: value} if not isinstance(value, dict) else {f"{key}.{k}": v for k, v in value.items()}
+            inputs = {**inputs, **{k: v for k, v in parts.items() if v is not None}}
+        np.savez(folder / name, **inputs)
         model.save(folder / f"{name}.keras")
-        results = model(inputs.get("only", inputs))
+        results = model(given)
         answers[name] = results if isinstance(results, dict) else {"outputs": results}
 
     for entry in MODELS:
         model = entry.still()
-        metrics = [seqkeras.TokenAccuracy(), seqkeras.ExactMatch(), seqkeras.Perplexity()]
         model.compile(
             keras.optimizers.SGD(0.5, momentum=0.9),
-            seqkeras.CrossEntropy(label_smoothing=0.1),
-            weighted_metrics=["accuracy"] if entry.weight is None else metrics,
+            entry.loss(label_smoothing=0.1),
+            weighted_metrics=entry.measures(),
         )
         model.run_eagerly = True
         train_once(model, entry)

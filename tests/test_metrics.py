@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkeras import CrossEntropy, ExactMatch, Perplexity, TokenAccuracy, metrics
+from seqkeras import CrossEntropy, ExactMatch, Perplexity, SpanF1, TokenAccuracy, metrics
 
 B, T, V = 4, 5, 6
 
@@ -49,6 +49,61 @@ def test_without_a_weight_every_token_counts(seed):
     right = logits.argmax(-1) == labels
     assert measured(TokenAccuracy(), [(labels, logits)]) == pytest.approx(right.mean(), rel=1e-5)
     assert measured(ExactMatch(), [(labels, logits)]) == pytest.approx(right.all(1).mean(), rel=1e-5)
+
+
+NAMES = ["I-b", "O", "B-a", "I-a", "B-b", "I-c"]  # V of them
+
+
+def spans(tags):
+    """{(first, last, type)} of one sentence, as conlleval has them."""
+    found, begun = set(), None
+    for place, tag in enumerate([*tags, "O"]):
+        kind, _, type_ = tag.partition("-")
+        if begun and (kind != "I" or type_ != begun[1]):
+            found.add((begun[0], place - 1, begun[1]))
+            begun = None
+        if kind != "O" and not begun:
+            begun = place, type_
+    return found
+
+
+def test_span_f1_is_that_of_the_spans_one_by_one(seed):
+    rng = np.random.default_rng(seed)
+    batches, correct, predicted, true = [], 0, 0, 0
+    for _ in range(3):
+        labels, length = rng.integers(0, V, (8, T)), rng.integers(0, T + 1, (8, 1))
+        logits = rng.normal(size=(8, T, V)).astype("float32") + 3 * np.eye(V, dtype="float32")[labels]
+        batches.append((labels, logits, (np.arange(T) < length).astype("float32")))
+        for row, (end,) in enumerate(length):
+            want, got = (spans([NAMES[i] for i in x[row, :end]]) for x in (labels, logits.argmax(-1)))
+            correct, predicted, true = correct + len(want & got), predicted + len(got), true + len(want)
+    assert 0 < correct < predicted
+    assert measured(SpanF1(NAMES), batches) == pytest.approx(2 * correct / (predicted + true))
+
+
+@pytest.mark.parametrize(
+    ("true", "said", "f1"),
+    [
+        ("B-a I-a O B-a", "B-a I-a O B-a", 1),
+        ("B-a I-a O B-a", "B-a O O B-a", 0.5),  # one that ends too soon
+        ("B-a I-a", "B-a B-a", 0),  # one that is two
+        ("B-a I-a", "I-a I-a", 1),  # an I begins one too
+        ("B-a I-a", "B-a I-b", 0),  # of another type
+        ("B-a B-a", "B-a I-a", 0),  # two that are one
+        ("O O", "O O", 0),
+    ],
+)
+def test_span_f1_of_what_can_go_wrong(true, said, f1):
+    true, said = ([NAMES.index(tag) for tag in tags.split()] for tags in (true, said))
+    assert measured(SpanF1(NAMES), [(np.array([true]), np.eye(V, dtype="float32")[[said]])]) == f1
+
+
+def test_names_that_are_no_tags_of_spans_are_refused():
+    for names in (["O", "NOUN"], ["B-"], ["O", "E-a"], ["OB"]):
+        with pytest.raises(ValueError, match="Expected names of tags: O, B-type, I-type. Received: "):
+            SpanF1(names)
+    with pytest.raises(ValueError, match=r"logits \[B, T, 6\], one for each name. Received: logits \[2, 3, 5\]"):
+        SpanF1(NAMES).update_state(np.zeros((2, 3)), np.zeros((2, 3, 5)))
 
 
 def test_a_row_of_padding_is_no_sequence(seed):

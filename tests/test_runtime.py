@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 import pytest
-from exported import CHARACTERS, LABELS, LENGTH, LONG, family
+from exported import CHARACTERS, LABELS, LENGTH, LONG, WORDS, family
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +87,20 @@ def test_each_token_gets_its_labels(runtime):
     expected = made.model.tag({"ids": np.array([CHARACTERS.encode("hello")], "int32")})["probabilities"][0]
     assert len(got) == 5 and np.allclose([list(one.values()) for one in got], expected, atol=1e-5)
     assert all(list(one) == LABELS for one in got)
+
+
+@RUNTIMES
+def test_words_are_read_by_their_characters_too(runtime):
+    made = family("spelt")
+    tag = load_bundle(made.folder, runtime)
+    for text in ("the cat sat", "thy cats"):  # known words; words of known characters
+        inputs = {"ids": np.array([WORDS["text"].encode(text)], "int32"), "characters": np.zeros((1, 3, 3), "int32")}
+        for place, one in enumerate(WORDS["characters"].encode(text)):
+            inputs["characters"][0, place, : len(one)] = one
+        inputs["characters"] = inputs["characters"][:, : inputs["ids"].shape[1]]
+        expected = made.model.tag(inputs)["probabilities"][0]
+        assert np.allclose([list(one.values()) for one in tag(text)], expected, atol=1e-5)
+    assert tag("thy") != tag("axx") and tag("catxx") == tag("catyy")  # unknown words; three characters are seen
 
 
 @RUNTIMES

@@ -37,6 +37,19 @@ def test_any_batch_and_length_gives_the_models_own_answers(name, tmp_path):
             assert np.allclose(signature(**inputs)[key], expected, atol=1e-6)
 
 
+def test_strings_are_read_by_words_and_characters(tmp_path):
+    made = unexported("spelt")
+    to_saved_model(made.model, tmp_path / "model", made.tokenizers)
+    tag = tf.saved_model.load(str(tmp_path / "model")).signatures["tag_text"]
+    got = tag(tf.constant(["the cat sat", "thy"]))["probabilities"]
+    for row, text in enumerate(["the cat sat", "thy"]):
+        characters = [one + [0] * (3 - len(one)) for one in made.tokenizers["characters"].encode(text)]
+        ids = np.array([made.tokenizers["text"].encode(text)])
+        expected = made.model.tag({"ids": ids, "characters": np.array([characters])})["probabilities"][0]
+        assert np.allclose(got[row, : ids.shape[1]], expected, atol=1e-5)
+    assert not np.any(got[1, 1:])
+
+
 def test_a_sampled_text_goes_on_from_its_prompt(tmp_path):
     made = unexported("continue")
     to_saved_model(made.model, tmp_path / "model", made.tokenizers)

@@ -3,12 +3,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras import models, tuning
+import seqkeras
+from seqkeras import tuning
 from tests.catalog import LABEL, NEXT, SEQUENCES, SOURCE, TARGET, WEIGHT, C, V
 
 SMALL = {"units": 8, "num_layers": 1}
 FAMILIES = {
     "SequenceClassifier": ({"num_classes": C}, SOURCE, LABEL, None),
+    "SequenceTagger": ({"num_classes": V}, SOURCE, SOURCE, (SOURCE != 0).astype("float32")),
     "SequenceGenerator": ({"num_classes": C}, {"label": LABEL, "target": TARGET}, NEXT, WEIGHT),
     "Seq2Seq": ({}, SEQUENCES, NEXT, WEIGHT),
     "AttentionSeq2Seq": ({"cell": "gru"}, SEQUENCES, NEXT, WEIGHT),
@@ -36,7 +38,7 @@ def test_every_choice_makes_a_model(family):
             hp = keras_tuner.HyperParameters()
             hp.values = {**first, name: value}
             model = hyper.build(hp)
-            assert type(model) is getattr(models, family)
+            assert type(model) is getattr(seqkeras, family)
             assert getattr(model, name) == value
     assert {"learning_rate", "label_smoothing", *hyper.choices} == {p.name for p in hp.space}
 
