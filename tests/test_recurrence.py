@@ -197,11 +197,11 @@ def test_no_time_at_all_leaves_the_state(loop, seed):
 
 
 def test_the_loop_is_chosen_for_a_while_only():
-    before = recurrence._loop.get()
+    before = recurrence._loops.get()
     with pytest.raises(RuntimeError), looping(scan):
-        assert recurrence._loop.get() is scan
+        assert recurrence._loops.get()[0] is scan
         raise RuntimeError
-    assert recurrence._loop.get() is before
+    assert recurrence._loops.get() is before
 
 
 @pytest.mark.parametrize("mask", MASKS)
