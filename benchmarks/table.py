@@ -1,32 +1,52 @@
-"""The README's table of `make bench-train`, from its results: python benchmarks/table.py"""
+"""The README's tables of the benchmarks, from their results: python benchmarks/table.py train|device"""
 
+import argparse
 import json
 
 from turns import RESULTS
 
-HEAD = "| layer | width | length | batch | training, ms | × Keras | × PyTorch | forward, ms | × Keras | × PyTorch |"
+HEADS = {
+    "train": "layer | width | length | batch | training, ms | × Keras | × PyTorch | forward, ms | × Keras | × PyTorch",
+    "device": "layer | width | length | threads | float32, µs | × ORT | int8, µs | × ORT | best × best",
+}
 
 
-def rows(measured):
+def train(measured):
     """A line a shape: ours in milliseconds, and how many times as fast as each peer."""
     shapes = {}
     for row in measured:
-        layer, _, rest = row["case"].partition(" ")
-        what, *sizes = rest.split(", ")
-        shape = (layer, *(size.split()[1] for size in sizes))
-        shapes.setdefault(shape, {}).setdefault(what, {"ours": row["ours_ms"]})[row["peer"]] = row["ratio"]
+        if row["peer"] in ("keras", "torch"):
+            layer, _, rest = row["case"].partition(" ")
+            what, *sizes = rest.split(", ")
+            shape = (layer, *(size.split()[1] for size in sizes))
+            shapes.setdefault(shape, {}).setdefault(what, {"ours": row["ours_ms"]})[row["peer"]] = row["ratio"]
     for shape, found in shapes.items():
         cells = []
         for what in ("training", "forward"):
             one = found.get(what, {})
-            for key, form in (("ours", "{:.2f}"), ("keras", "{:.2f}"), ("torch", "{:.2f}")):
-                cells.append(form.format(one[key]) if key in one else "")
-        yield "| " + " | ".join([*shape, *cells]) + " |"
+            for key in ("ours", "keras", "torch"):
+                cells.append(f"{one[key]:.2f}" if key in one else "")
+        yield *shape, *cells
+
+
+def device(measured):
+    """A line a shape: ours in microseconds, and how many times as fast as onnxruntime."""
+    shapes = {}
+    for row in measured:
+        layer, width, length, threads, what = row["case"].split(", ")
+        shapes.setdefault((layer, width.split()[1], length.split()[1], threads.split()[0]), {})[what] = row
+    for shape, found in shapes.items():
+        exact, small, best = (found[what] for what in ("float32", "int8", "best"))
+        times = [cell for row in (exact, small) for cell in (f"{row['ours_ms'] * 1e3:.0f}", f"{row['ratio']:.2f}")]
+        yield *shape, *times, f"{best['ratio']:.2f}"
 
 
 if __name__ == "__main__":
-    result = json.loads((RESULTS / "train.json").read_text(encoding="utf-8"))
-    print(HEAD)
-    print("|" + "---|" * 10)
-    peers = [row for row in result["rows"] if row["peer"] in ("keras", "torch")]
-    print("\n".join(rows(peers)))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=HEADS)
+    name = parser.parse_args().name
+    rows = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
+    columns = HEADS[name].count("|") + 1
+    print(f"| {HEADS[name]} |", "|" + "---|" * columns, sep="\n")
+    for line in {"train": train, "device": device}[name](rows):
+        print(f"| {' | '.join(line)} |")
