@@ -53,7 +53,7 @@ def unzipped(path):
 
 
 def classified(name, training, test, published, epochs, **sizes):
-    """A bidirectional GRU over real values, on the whole training split: cross-validation in it chose all numbers."""
+    """A bidirectional GRU over real values, on the whole training split; folds of it chose inputs, pooling, dropout."""
     data = pipelines.series(training, None, test, batch_size=32, fixed_shapes=True)
     width = training[0][0].shape[1]
     model = seqkeras.SequenceClassifier(None, len(data.labels), units=64, input_units=width, **sizes)
