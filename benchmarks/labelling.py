@@ -6,7 +6,7 @@ import seqkeras
 from seqkeras import pipelines
 from seqkeras.pipelines import readers
 
-BATCHES = {"batch_size": 32, "num_buckets": 6, "fixed_shapes": True}
+SHAPES = {"num_buckets": 6, "fixed_shapes": True}
 SPELLING = 16  # characters of a word that are seen
 
 
@@ -18,7 +18,9 @@ def ewt():
 
     training = read("train")
     words = pipelines.Words.train(map(" ".join, training.column(0)), lower=True, punctuation="keep")
-    data = pipelines.tagging(training, read("dev"), read("test"), tokenizer=words, characters=SPELLING, **BATCHES)
+    data = pipelines.tagging(
+        training, read("dev"), read("test"), tokenizer=words, characters=SPELLING, batch_size=32, **SHAPES
+    )
     model = seqkeras.SequenceTagger(
         words.vocab_size,
         len(data.labels),
@@ -44,27 +46,28 @@ def snips():
         sides = (readers.lines(DATA / f"snips/{split}/{name}{end}") for name in ("seq.in", "seq.out", "label"))
         return readers.lists(*(side.column(0) for side in sides))
 
-    data = pipelines.joint_tagging(read("train", ".gz"), read("valid"), read("test"), characters=SPELLING, **BATCHES)
+    data = pipelines.joint_tagging(
+        read("train", ".gz"), read("valid"), read("test"), characters=SPELLING, batch_size=64, **SHAPES
+    )
     words, characters = data.tokenizers["text"], data.tokenizers["characters"]
     model = seqkeras.JointTagger(
         words.vocab_size,
         len(data.labels["tags"]),
         len(data.labels["label"]),
-        units=128,
-        dropout=0.5,
+        units=200,
+        dropout=0.4,
         cell="lstm",
         embedding_units=100,
         character_vocab_size=characters.vocab_size,
-        character_encoder="recurrent",
-        character_units=50,
+        character_units=64,
         word_length=SPELLING,
         word_dropout=0.3,
     )
     seconds = train(
         model,
         data,
-        epochs=12,
-        rate=3e-3,
+        epochs=14,
+        rate=4e-3,
         monitor="val_tags_span_f1",
         loss={"tags": seqkeras.CrossEntropy(), "label": seqkeras.CrossEntropy()},
         weighted_metrics={"tags": [seqkeras.SpanF1(data.labels["tags"].names)], "label": ["accuracy"]},
