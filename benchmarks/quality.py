@@ -14,9 +14,25 @@ import keras
 from labelling import ewt, snips
 from measured import DATA
 from sequences import chorales, ett, makemore, pendigits, shakespeare, sst2, vowels
-from texts import g2p, multi30k, names, scan, trec
+from texts import baselines, g2p, multi30k, names, scan, trec
 
-TASKS = (trec, scan, g2p, names, multi30k, ewt, snips, vowels, pendigits, makemore, shakespeare, chorales, ett, sst2)
+TASKS = (
+    trec,
+    baselines,
+    scan,
+    g2p,
+    names,
+    multi30k,
+    ewt,
+    snips,
+    vowels,
+    pendigits,
+    makemore,
+    shakespeare,
+    chorales,
+    ett,
+    sst2,
+)
 
 if __name__ == "__main__":
     tasks = {task.__name__: task for task in TASKS}
