@@ -8,6 +8,7 @@ only where they cost less than a point of accuracy on held-out names. Ours are e
 
 import argparse
 import importlib.metadata
+import re
 import sys
 from itertools import product
 from pathlib import Path
@@ -55,7 +56,7 @@ def prepare(folder):
                 file = folder / f"{name}.{length}.{precision}.tflite"
                 report = export.to_tflite(model, file, length, None if precision == "float32" else precision, "auto")
                 print(file.name, report["strategy"], report["milliseconds"], flush=True)
-            weights = {v.path.replace("/", "."): v.numpy() for v in model.weights}
+            weights = {re.sub(r"_\d+/", "/", v.path).replace("/", "."): v.numpy() for v in model.weights}
             np.savez(folder / f"{name}.npz", **weights)
 
 
