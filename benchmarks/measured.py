@@ -1,4 +1,4 @@
-"""What every measurement of quality does: train, choose on the validation split, write a row into the table."""
+"""What every measurement of quality does: train, choose the weights, write a row into the table."""
 
 import json
 import os
@@ -18,7 +18,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "quality.json"
 
 
 def train(model, data, epochs, rate, monitor, loss=None, warmup=0.05, hours=None, **measures):
-    """Fit with a cosine schedule, keep the weights of the best epoch on the validation split; seconds of training.
+    """Fit with a cosine schedule, keep the weights of the best epoch by `monitor`; seconds of training.
 
     `loss` and `measures` (metrics=…) are those of `compile`; cross-entropy and what belongs to the model if None.
     """

@@ -39,8 +39,8 @@ def write_bundle(
         length: the longest input in tokens, END counted; the file's static shape. None where the model has no such
             input, as to generate from a label or to forecast.
         inputs: held-out examples for `parity`, which also explains `metric` and `bound`.
-        tokenizers: dict of role to tokenizer as the task functions give it ("text", or "source" and "target", or
-            "target"); none for real values.
+        tokenizers: dict of role to tokenizer as the task functions give it ("text", with "characters" where words
+            are read by them too; "source" and "target"; "target"); none for real values.
         labels: names of the classes, in order.
         scale: dict with the "mean" and the "deviation" that the values were scaled by before training, a number each
             variable: `data.report["train"]` of `pipelines.forecasting`, which holds them. The bundle then takes and

@@ -34,6 +34,7 @@ def rounds(steps):
     @_alone
     def loop(cell, projected, mask, state, reverse, pooling):
         forth, T = advance(cell), projected.shape[0]
+        full = min(steps, T)
         projected, end, back = _in_order(projected, mask, reverse)
         kept = tf.zeros((T, 1, cell.units), projected.dtype) if pooling is None else pooling.start(state[0])
 
@@ -52,8 +53,8 @@ def rounds(steps):
             last = end - size
             return tf.while_loop(lambda t, *_: t <= last, body, (t, state, kept))
 
-        t, state, kept = run(steps, 0, tuple(state), kept)
-        if steps > 1 and (mask is not None or T % steps):
+        t, state, kept = run(full, 0, tuple(state), kept)
+        if full > 1 and (mask is not None or T % full):
             t, state, kept = run(1, t, state, kept)
         return (back(kept) if pooling is None else pooling.end(kept, end, state[0])), state
 

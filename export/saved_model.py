@@ -22,7 +22,8 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
     Args:
         model: anything with `signatures(batch, length)`: a `SequenceClassifier`, a search over a decoder.
         folder: where to.
-        tokenizers: dict of role to tokenizer as the task functions give it: "text"; "target"; "source" and "target".
+        tokenizers: dict of role to tokenizer as the task functions give it: "text", with "characters" where words are
+            read by them too; "target"; "source" and "target".
             With them there is a signature on strings too: `classify_text` (text -> label, probabilities), `tag_text`
             (text -> probabilities), `translate_text`, `continue_text` (text -> text), `generate_text` (label -> text).
         labels: names of the classes, in order.

@@ -27,7 +27,7 @@ from seqkeras.export import quantize as weights
 from seqkeras.export.audit import audit
 from seqkeras.export.runtime import Interpreter
 from seqkeras.export.saved_model import save
-from seqkeras.tokens import UNKNOWN
+from seqkeras.tokens import START
 
 ROUNDS = 30  # in which strategies take turns to be measured
 
@@ -78,7 +78,7 @@ def measured(files, signature):
     runs = {name: Interpreter(path) for name, path in files.items()}
     specs = next(iter(runs.values())).inputs(signature)
     inputs = {
-        name: np.full(shape, 0.5 if dtype.kind == "f" else 0 if name == "label" else UNKNOWN, dtype)
+        name: np.full(shape, 0.5 if dtype.kind == "f" else 0 if name == "label" else START, dtype)
         for name, (shape, dtype) in specs.items()
     }
     if "length" in inputs:

@@ -51,6 +51,11 @@ def characters_for(records, column, characters, words):
     if not isinstance(words, Words):
         raise ValueError(f"Expected a Words tokenizer with characters. Received: {type(words).__name__}")
     if isinstance(characters, WordCharacters):
+        if characters.punctuation != words.punctuation:
+            raise ValueError(
+                f"Expected WordCharacters with the punctuation of the words, {words.punctuation!r}. "
+                f"Received: punctuation={characters.punctuation!r}"
+            )
         return {"characters": characters}
     whole(characters=characters)
     if "train" not in records:

@@ -34,7 +34,7 @@ class Data:
                 those "longer than" `max_length`.
             "cut": with `truncate`, the records that lost what is beyond `max_length`.
             "windows", "parts": pieces that the records of `language_model` and `documents` are cut into.
-            "words cut": with `characters`, words of more characters than are seen.
+            "words cut": with `characters`, words of more characters than are seen, in all records.
             "padding": the share of padding among all tokens of the batches, from 0 to 1.
             "unseen classes": in train, names of the classes that no example has.
             "same text in train": in validation and test, records whose text is in train too.

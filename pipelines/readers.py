@@ -3,8 +3,6 @@
 import csv
 import json
 import re
-from array import array
-from collections import Counter
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from itertools import chain
@@ -13,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seqkeras.pipelines.arguments import listed
-from seqkeras.pipelines.records import Places, Records, column_number, lists
+from seqkeras.pipelines.arguments import listed, whole
+from seqkeras.pipelines.records import Places, Records, column_number, gathered, lists, parsed
 from seqkeras.pipelines.text_files import empty, ended_lines, lines_of, unzipped
 
 __all__ = [
@@ -35,7 +33,7 @@ __all__ = [
 
 def lines(path, encoding="utf-8"):
     """One record a line: (text,)."""
-    return _records(path, ((number, (line,)) for number, line in enumerate(lines_of(path, encoding), 1)), ("text",))
+    return gathered(path, ((number, (line,)) for number, line in enumerate(lines_of(path, encoding), 1)), ("text",))
 
 
 def text(path, encoding="utf-8"):
@@ -62,7 +60,7 @@ def parallel_lines(source_path, target_path, encoding="utf-8"):
             f"{target_path} with {ends[1]}; the first line missing is {shorter}:{min(ends) + 1}"
         )
     pairs = zip(files[0][: ends[0]], files[1][: ends[1]], strict=True)
-    return _records(source_path, enumerate(pairs, 1), ("source", "target"))
+    return gathered(source_path, enumerate(pairs, 1), ("source", "target"))
 
 
 def table(path, columns=None, delimiter=None, header=None, encoding="utf-8"):
@@ -102,7 +100,7 @@ def table(path, columns=None, delimiter=None, header=None, encoding="utf-8"):
             return tuple(row[number] for number in numbers if row)
 
         names = tuple(names[number] for number in numbers) if len(names) == width else ()
-        return _records(path, ((line, chosen(line, row)) for line, row in chain(head, rows)), names)
+        return gathered(path, ((line, chosen(line, row)) for line, row in chain(head, rows)), names)
 
 
 def pattern(path, regex, encoding="utf-8"):
@@ -124,33 +122,41 @@ def pattern(path, regex, encoding="utf-8"):
         return match.groups("")
 
     names = tuple(compiled.groupindex) if len(compiled.groupindex) == compiled.groups else ()
-    return _parsed(path, groups, enumerate(lines_of(path, encoding), 1), names)
+    return parsed(path, groups, enumerate(lines_of(path, encoding), 1), names)
 
 
 def conll(path, columns=(1, 3), encoding="utf-8"):
     """A CoNLL file, a word a line, columns between tabs or spaces, blank lines behind sentences: (words, tags), lists.
 
     Args:
-        columns: of word and tag, from 0; if the word's is not 0, lines that begin with "#", 8-9 or 8.1 are no words.
+        columns: of word and tag, from 0; if the word's is 0, lines that begin with -DOCSTART- are no words, else
+            those that begin with "#", 8-9 or 8.1. A word or tag with a space in it is refused: it would be two.
     """
+    if not isinstance(columns, (list, tuple)) or len(columns) != 2:
+        raise ValueError(f"Expected the columns of word and tag. Received: {columns=}")
     word, tag = columns
+    whole(0, word=word, tag=tag)
 
     def sentences():
         found = []
         for number, line in enumerate(chain(lines_of(path, encoding), [""]), 1):
-            row = line.split("\t" if "\t" in line else None)
-            if word and re.match(r"#|\d+[-.]\d+\s", line):
+            line = line.strip(" \t") and line
+            row = re.split(r"\t" if "\t" in line else " +", line.strip(" ")) if line else []
+            if re.match(r"#|\d+[-.]\d+\s" if word else r"-DOCSTART-", line):
                 continue
             if 0 < len(row) <= max(columns):
                 raise ValueError(f"Expected {max(columns) + 1} columns. Received: {len(row)} in {path}:{number}")
             if row:
+                for one in (row[word], row[tag]):
+                    if len(one.split()) != 1:
+                        raise ValueError(f"Expected no space in a word or tag. Received: {one!r} in {path}:{number}")
                 found.append((number, row[word], row[tag]))
             elif found:
                 numbers, *sides = zip(*found, strict=True)
                 yield numbers[0], tuple(map(list, sides))
                 found = []
 
-    return _records(path, sentences(), ("words", "tags"))
+    return gathered(path, sentences(), ("words", "tags"))
 
 
 def json_lines(path, fields, encoding="utf-8"):
@@ -167,7 +173,7 @@ def json_lines(path, fields, encoding="utf-8"):
             raise ValueError(f"Expected an object with {list(fields)}. Received: {received}")
         return tuple(value[name] for name in fields)
 
-    return _parsed(path, values, enumerate(lines_of(path, encoding), 1), fields)
+    return parsed(path, values, enumerate(lines_of(path, encoding), 1), fields)
 
 
 def time_series(path, encoding="utf-8"):
@@ -190,7 +196,7 @@ def time_series(path, encoding="utf-8"):
         except ValueError as error:
             raise ValueError(f"Expected numbers, as many a dimension. Received: {error}") from None
 
-    return _parsed(path, series, numbered, ("values", "label"))
+    return parsed(path, series, numbered, ("values", "label"))
 
 
 def folder_per_class(folder, encoding="utf-8"):
@@ -255,34 +261,7 @@ def tfds(name, split, fields, data_dir=None):
 
     rows = enumerate(tensorflow_datasets.as_numpy(dataset), 1)
     rows = ((number, tuple(plain(field, row[field], number) for field in fields)) for number, row in rows)
-    return _records(source, rows, fields)
-
-
-def _records(source, numbered, names):
-    """Records of (number, row) pairs; a row with a blank text, or none at all, is counted instead."""
-    rows, numbers, blank = [], array("q"), 0
-    for number, row in numbered:
-        if not row or any(isinstance(value, str) and not value.strip() for value in row):
-            blank += 1
-        else:
-            rows.append(row)
-            numbers.append(number)
-    if not rows:
-        raise ValueError(f"Expected a record with text. Received: {source} with {blank} blank ones")
-    return Records(rows, Places([f"{source}:"], numbers), names, Counter({"blank": blank} if blank else {}))
-
-
-def _parsed(path, parse, numbered, names):
-    """A record a line, by `parse(line)`, whose errors get their place here; blank lines are counted."""
-
-    def rows():
-        for number, line in numbered:
-            try:
-                yield number, parse(line) if line.strip() else ()
-            except ValueError as error:
-                raise ValueError(f"{error} in {path}:{number}") from None
-
-    return _records(path, rows(), names)
+    return gathered(source, rows, fields)
 
 
 def _fields(fields):
@@ -342,7 +321,7 @@ def _entries(folder):
 def _texts(folder, encoding):
     """The files of a folder, each one text."""
     files = [path for path in _entries(folder) if path.is_file()]
-    records = _records(folder, enumerate(("".join(ended_lines(path, encoding)),) for path in files), ("text",))
+    records = gathered(folder, enumerate(("".join(ended_lines(path, encoding)),) for path in files), ("text",))
     which = records.places.numbers
     records.places = Places([f"{path}:" for path in files], np.ones(len(which)), which)
     records.skipped["not a file"] += len(_entries(folder)) - len(files)

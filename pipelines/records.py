@@ -1,5 +1,6 @@
 """Records: rows held in memory, where each came from, what was left out and why."""
 
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -126,3 +127,30 @@ def column_number(column, names, width, where):
     if not isinstance(column, Integral) or isinstance(column, bool) or not 0 <= column < width:
         raise ValueError(f"Expected a column from 0 to {width - 1}. Received: column={column!r} of {where}")
     return column
+
+
+def gathered(source, numbered, names):
+    """Records of (number, row) pairs; a row with a blank text, or none at all, is counted instead."""
+    rows, numbers, blank = [], array("q"), 0
+    for number, row in numbered:
+        if not row or any(isinstance(value, str) and not value.strip() for value in row):
+            blank += 1
+        else:
+            rows.append(row)
+            numbers.append(number)
+    if not rows:
+        raise ValueError(f"Expected a record with text. Received: {source} with {blank} blank ones")
+    return Records(rows, Places([f"{source}:"], numbers), names, Counter({"blank": blank} if blank else {}))
+
+
+def parsed(path, parse, numbered, names):
+    """A record a line, by `parse(line)`, whose errors get their place here; blank lines are counted."""
+
+    def rows():
+        for number, line in numbered:
+            try:
+                yield number, parse(line) if line.strip() else ()
+            except ValueError as error:
+                raise ValueError(f"{error} in {path}:{number}") from None
+
+    return gathered(path, rows(), names)

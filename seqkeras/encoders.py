@@ -17,7 +17,7 @@ from seqkeras.transformer import EncoderBlock
 
 
 class Encoder(Masked):
-    """What encoders share."""
+    """(inputs [B, S, D], mask [B, S]) -> (memory, summary); `summarize` for a vector alone."""
 
     def summarize(self, inputs, pooling="last", mask=None, training=False):
         """A vector for the whole sequence: inputs [B, S, D], mask [B, S] -> [B, W].
@@ -89,25 +89,24 @@ class RecurrentEncoder(Encoder):
             width = self.units * len(layer)
 
     def call(self, inputs, mask=None, training=False):
-        x, summary = inputs, None
-        for depth in range(self.num_layers):
-            x, summary = self._layer(depth, x, mask, training, summary)
-        return x, summary
+        return self._stack(self.num_layers, inputs, mask, training)
 
     def summarize(self, inputs, pooling="last", mask=None, training=False):
         if self.num_layers > 1 and self.residual:  # the sum of what two layers say is what is pooled
             return super().summarize(inputs, pooling, mask, training)
-        x = inputs
-        for depth in range(self.num_layers - 1):
-            x, _ = self._layer(depth, x, mask, training)
-        return self._run(self.num_layers - 1, x, mask, training, POOLINGS[pooling])[0]
+        below, _ = self._stack(self.num_layers - 1, inputs, mask, training)
+        return self._run(self.num_layers - 1, below, mask, training, POOLINGS[pooling])[0]
 
-    def _layer(self, depth, x, mask, training, summary=None):
-        """Layer `depth` over x [B, S, D], and the summary of the layer below -> the same of this one."""
-        y, end = self._run(depth, x, mask, training)
-        if self.residual and depth and x.shape[-1] == y.shape[-1]:
-            return x + y, summary + end
-        return y, end
+    def _stack(self, num_layers, x, mask, training):
+        """The first layers over x [B, S, D]: the memory and the summary of the last of them."""
+        summary = None
+        for depth in range(num_layers):
+            y, end = self._run(depth, x, mask, training)
+            if self.residual and depth and x.shape[-1] == y.shape[-1]:
+                x, summary = x + y, summary + end
+            else:
+                x, summary = y, end
+        return x, summary
 
     def _run(self, depth, x, mask, training, pooling=None):
         """Both directions of a layer side by side: what is made of the outputs, and the output made last."""
@@ -273,4 +272,3 @@ class BagEncoder(Encoder):
         mask = masks.everywhere(inputs) if mask is None else mask
         memory = ops.where(mask[..., None], self.dense(self.drop(inputs, training=training)), 0)
         return memory, mean(memory, mask)
-

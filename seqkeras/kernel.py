@@ -34,12 +34,12 @@ def kernel(cell, projected, mask, state, reverse=False):
         with _reading(variables, weights), cells.products(matmul):
             return forth(p, m, state)
 
-    def find_summed():
+    def find_added():
         """Which of a step's products enters it as a sum with what is projected: their gradients are one; or None."""
         zs, p = [], projected[0]
 
         def matmul(h, u):
-            z = ops.matmul(h, u)
+            z = _product(h, u)
             if index(u) is not None:
                 tape.watch(z)
                 zs.append(z)
@@ -49,9 +49,10 @@ def kernel(cell, projected, mask, state, reverse=False):
             tape.watch(p)
             new = forth(p, at(mask, 0), state)
         dp, *dz = tape.gradient(new, [p, *zs])
+        # the gradient of a sum of equal shapes is handed on as it is, one tensor to both
         return next((i for i, d in enumerate(dz) if d is dp is not None), None)
 
-    summed = find_summed()
+    added = find_added()
 
     @tf.custom_gradient
     def run(projected, *rest):
@@ -61,14 +62,14 @@ def kernel(cell, projected, mask, state, reverse=False):
             zs = []
 
             def matmul(h, u):
-                z = ops.matmul(h, u)
+                z = _product(h, u)
                 zs.extend([z] * (index(u) is not None))
                 return z
 
             now = order(t)
             p = tf.gather(projected, now)
             state = replay(p, at(mask, now), state, weights, matmul)
-            return (*state, *(p + z if i == summed else z for i, z in enumerate(zs))), state
+            return (*state, *(p + z if i == added else z for i, z in enumerate(zs))), state
 
         def forward(t, state, arrays):
             kept, state = forward_step(t, state)
@@ -93,8 +94,8 @@ def kernel(cell, projected, mask, state, reverse=False):
                     tf.where(t < T - 1, tf.gather(x, earlier), s) for x, s in zip(states_kept, state, strict=True)
                 )
                 zs = [tf.gather(z, now) for z in z_kept]
-                p = tf.gather(projected, now) if summed is None else zs[summed]
-                zs = [tf.zeros_like(z) if i == summed else z for i, z in enumerate(zs)]
+                p = tf.gather(projected, now) if added is None else zs[added]
+                zs = [tf.zeros_like(z) if i == added else z for i, z in enumerate(zs)]
                 taps, factors = [tf.zeros_like(z) for z in zs], []
 
                 def matmul(h, u):
@@ -133,8 +134,8 @@ def kernel(cell, projected, mask, state, reverse=False):
                 kept, (places, states, kernels), _, _ = backward_step(0, d_state)
                 nothing = [tf.zeros_like(w) for w in weights]
                 start = 0, d_state, nothing, [_array(T, x) for x in kept]
-                _, first, summed, arrays = tf.while_loop(lambda t, *_: t < T, backward, start, maximum_iterations=T)
-                return first, summed, [a.stack() for a in arrays]
+                _, first, d_weights, arrays = tf.while_loop(lambda t, *_: t < T, backward, start, maximum_iterations=T)
+                return first, d_weights, [a.stack() for a in arrays]
 
             d_first, d_weights, stacked = all_backward()
             dp, *rest = (stacked[place] for place in places)
@@ -181,6 +182,11 @@ def forward(cell, projected, mask, state, reverse=False):
 
     outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
     return outputs, tuple(final)
+
+
+def _product(h, u):
+    """h U in the precision of U's value: the dtype of a variable is another one where no layer is being called."""
+    return ops.matmul(h, u.value if isinstance(u, keras.Variable) else u)
 
 
 def _kept_product(h, tap, z, turned):

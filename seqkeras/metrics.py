@@ -74,7 +74,9 @@ class SpanF1(keras.metrics.Metric):
 
     def __init__(self, names, name="span_f1", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.names = list(names)
+        self.names = list(names) if isinstance(names, (list, tuple)) else []
+        if not self.names or len(set(self.names)) != len(self.names):
+            raise ValueError(f"Expected a list of distinct names of tags. Received: names={names!r:.80}")
         kinds, types = [], []
         for one in self.names:
             kind, _, type_ = str(one).partition("-")
@@ -111,6 +113,7 @@ class SpanF1(keras.metrics.Metric):
 
     def _spans(self, tags, real):
         """tags [B, T] -> where spans begin, where they end, and the type at each position, 0 outside; [B, T] each."""
+        tags = ops.where(real, tags, 0)  # what has no weight need not be a tag
         types = ops.where(real, ops.take(ops.convert_to_tensor(self._types, "int32"), tags), 0)
         before = ops.pad(types, ((0, 0), (1, 0)))[:, :-1]
         starts = (types > 0) & (ops.take(ops.convert_to_tensor(self._begins), tags) | (before != types))

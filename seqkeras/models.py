@@ -11,6 +11,7 @@ from keras import ops
 from seqkeras import arguments, masks
 from seqkeras.decoders import AttentionDecoder, RecurrentDecoder, TransformerDecoder
 from seqkeras.encoders import RecurrentEncoder, TransformerEncoder
+from seqkeras.pooling import POOLINGS
 from seqkeras.reading import Reader
 from seqkeras.saving import saveable
 from seqkeras.signatures import spec, stepwise
@@ -33,8 +34,7 @@ class SequenceClassifier(Reader):
         encoder: "recurrent", "transformer", "convolution", or a baseline of one layer: "window" (the first `window`
             positions only), "bag" (a bag of words).
         window: positions that a convolution or a window sees.
-        num_heads, max_length: of a Transformer.
-        recurrent_dropout, zoneout: rates of the noise in the recurrence.
+        num_heads, max_length: of a Transformer; recurrent_dropout, zoneout: rates of the noise in the recurrence.
         character_vocab_size, …, word_dropout: as of `reading.Reader`.
 
     Call arguments: as of `reading.Reader`. Returns: logits [B, num_classes].
@@ -68,7 +68,7 @@ class SequenceClassifier(Reader):
     ):
         super().__init__(**kwargs)
         arguments.positive(num_classes=num_classes)
-        arguments.choice("last", "max", "mean", pooling=pooling)
+        arguments.choice(*POOLINGS, pooling=pooling)
         self.build_reader("recurrent", "transformer", "convolution", "window", "bag")
         self.drop = keras.layers.Dropout(dropout)
         self.logits = keras.layers.Dense(num_classes, name="logits")

@@ -71,8 +71,7 @@ POOLINGS = {"last": Last, "max": Maximum, "mean": Mean}
 
 def mean(memory, mask=None):
     """Mean over real positions: memory [B, S, W], mask [B, S] -> [B, W]; zeros for a row without any."""
-    if mask is None:
-        return ops.mean(memory, axis=1)
+    mask = masks.everywhere(memory) if mask is None else mask
     real = ops.cast(mask, memory.dtype)[..., None]
     return ops.sum(memory * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
 

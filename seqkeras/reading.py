@@ -54,6 +54,8 @@ class Reader(keras.Model):
                 "Expected either vocab_size (token ids) or input_units (real-valued input). "
                 f"Received: vocab_size={self.vocab_size}, input_units={self.input_units}"
             )
+        if self.word_dropout and self.vocab_size is not None and self.vocab_size <= UNKNOWN:
+            raise ValueError(f"Expected vocab_size above {UNKNOWN} with word_dropout. Received: {self.vocab_size}")
         if self.vocab_size is None and (self.character_vocab_size or self.word_dropout):
             raise ValueError(
                 "Expected vocab_size with character_vocab_size or word_dropout. Received: vocab_size=None, "

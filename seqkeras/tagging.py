@@ -108,7 +108,8 @@ class JointTagger(Reader):
         num_classes: number K of labels of the whole.
         pooling: as of `SequenceClassifier`; all others as of `SequenceTagger`.
 
-    Call arguments: as of `SequenceTagger`. Returns: logits `{"tags": [B, T, C], "label": [B, K]}`.
+    Call arguments: as of `SequenceTagger`. Returns: logits `{"tags": [B, T, C], "label": [B, K]}`. It leaves as a
+    LiteRT file and as a SavedModel on ids; a bundle, which has names of one kind of class, does not hold it yet.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class JointTagger(Reader):
     ):
         super().__init__(**kwargs)
         arguments.positive(num_tags=num_tags, num_classes=num_classes)
-        arguments.choice("last", "max", "mean", pooling=pooling)
+        arguments.choice(*POOLINGS, pooling=pooling)
         self.build_reader("recurrent", "transformer", "convolution")
         self.drop = keras.layers.Dropout(dropout)
         self.tags = keras.layers.Dense(num_tags, name="tags")

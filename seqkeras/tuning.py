@@ -65,7 +65,7 @@ class SequenceTagger(Family):
     """Of `tagging.SequenceTagger`; give `num_classes`, and `vocab_size` or `vocab_size=None, input_units=...`."""
 
     model = tagging.SequenceTagger
-    choices = {**RECURRENT, "bidirectional": [False, True], "word_dropout": [0.0, 0.1, 0.3]}
+    choices = {**RECURRENT, "bidirectional": [False, True]}
 
 
 class SequenceGenerator(Family):

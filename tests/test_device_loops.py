@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import seqkeras
 from seqkeras import cells, export, pooling
+from seqkeras.cli import usage
 from seqkeras.export.loops import STRATEGIES
 from seqkeras.export.runtime import Compiled, Interpreter
 from seqkeras.loops import scan
@@ -69,6 +70,22 @@ def test_a_classifier_writes_no_outputs_and_its_fastest_form_is_one_that_was_mea
             np.testing.assert_allclose(got, expected, atol=1e-5)
     assert set(report["milliseconds"]) == set(STRATEGIES)
     assert report["strategy"] == min(report["milliseconds"], key=report["milliseconds"].get)
+
+
+@pytest.mark.parametrize("strategy", ["partly_unrolled", "unrolled"])
+def test_a_tagger_of_few_steps_runs_with_every_strategy(strategy, tmp_path, seed):
+    model = seqkeras.SequenceTagger(9, 2, units=4)
+    export.to_tflite(model, tmp_path / "x", 3, strategy=strategy)
+    for ids in ([4, 5, 6], [7, 0, 0], [0, 0, 0]):
+        expected = model.tag(np.array([ids], "int32"))["probabilities"]
+        for runtime in (Interpreter, Compiled):
+            got = runtime(tmp_path / "x").run("tag", {"ids": np.array([ids], "int32")})["probabilities"]
+            np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("strategy", [*STRATEGIES, "auto"])
+def test_the_command_line_knows_every_strategy(strategy):
+    assert usage.understood(["export", "x", "--strategy", strategy]).strategy == strategy
 
 
 def test_a_strategy_that_is_none_is_refused(tmp_path):

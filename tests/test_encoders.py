@@ -112,7 +112,10 @@ def test_encoders_that_cannot_be_are_refused():
     for wrong, message in (
         ({"encoder": "mlp"}, "encoder to be one of recurrent, transformer, convolution, window, bag.* encoder='mlp'"),
         ({"encoder": "bag", "num_layers": 2}, "one layer with encoder='bag'. Received: num_layers=2"),
-        ({"encoder": "transformer", "embedding_units": 4}, "vocab_size, and no embedding_units or character_vocab_size, with encoder=.transfo"),
+        (
+            {"encoder": "transformer", "embedding_units": 4},
+            "vocab_size, and no embedding_units or character_vocab_size, with encoder=.transfo",
+        ),
         ({"encoder": "convolution", "window": 0}, "window to be a positive integer. Received: window=0"),
         ({"zoneout": 1.0}, "zoneout to be a number"),
         ({"recurrent_dropout": -1}, "recurrent_dropout to be a number"),

@@ -56,6 +56,19 @@ def test_a_row_without_a_token_has_finite_results_and_gradients(which, seed):
         assert np.all(np.isfinite(tf.convert_to_tensor(g)))
 
 
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("which", range(len(kinds())))
+def test_a_summary_alone_is_the_pooling_of_the_memory(which, masked, seed):
+    encoder, mask = kinds()[which], MASK if masked else None
+    for length in (S, 0):
+        x, given = draw(B, length, D), mask if mask is None else mask[:, :length]
+        memory, summary = encoder(x, mask=given)
+        for name, kind in pooling.POOLINGS.items():
+            expected = kind.over(memory, given, summary)
+            np.testing.assert_allclose(encoder.summarize(x, name, mask=given), expected, atol=1e-6)
+            assert np.all(np.isfinite(expected))
+
+
 @pytest.mark.parametrize("which", range(len(kinds())))
 def test_a_batch_without_any_position_has_finite_results(which):
     encoder = kinds()[which]

@@ -194,3 +194,15 @@ def test_one_label_a_sequence_is_no_matter_for_exact_match(seed):
     labels, logits, _ = next(setting(seed))
     with pytest.raises(ValueError, match=r"Expected logits \[B, T, V\]. Received: logits \[4, 6\]; take TokenAccuracy"):
         ExactMatch().update_state(labels[:, 0], logits[:, 0])
+
+
+def test_what_has_no_weight_need_not_be_a_tag():
+    metric, logits = SpanF1(["O", "B-a", "I-a"]), np.eye(3, dtype="float32")[[[1, 0, 0]]]
+    metric.update_state(np.array([[1, -100, 7]]), logits, np.array([[1.0, 0.0, 0.0]]))
+    assert float(metric.result()) == 1.0
+
+
+@pytest.mark.parametrize("names", [None, 5, "O", [], ["O", "O"], {"O", "B-a"}])
+def test_names_of_tags_are_a_list_of_distinct_ones(names):
+    with pytest.raises(ValueError, match="Expected a list of distinct names of tags"):
+        SpanF1(names)

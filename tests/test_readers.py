@@ -55,6 +55,20 @@ def test_conll(file):
     assert readers.conll(path, (0, 2)).rows == [(["#", "1-0"], ["O", "B-score"]), (["Good"], ["O"])]
     with pytest.raises(ValueError, match=f"Expected 4 columns. Received: 3 in {re.escape(str(path))}:1"):
         readers.conll(path, (0, 3))
+    with pytest.raises(ValueError, match="Expected a whole number from 0 .*tag='NN'"):
+        readers.conll(path, (0, "NN"))
+    path = file("c.txt", "-DOCSTART- -X- O\n\na\tX\n\t\nb\tY\n")
+    assert readers.conll(path, (0, 1)).rows == [(["a"], ["X"]), (["b"], ["Y"])]
+    for columns in (1, (0,), (0, 1, 2)):
+        with pytest.raises(ValueError, match="Expected the columns of word and tag"):
+            readers.conll(path, columns)
+    assert readers.conll(file("e.txt", "b NN O\n"), (0, 2)).rows == [(["b"], ["O"])]
+    for wrong in ("10\u00a0000 CD O\n", "a\t\n", "b\tO X\n"):
+        with pytest.raises(ValueError, match="Expected no space in a word or tag"):
+            readers.conll(file("f.txt", wrong), (0, 1))
+    path = file("d.txt", "10 000\tX\n")
+    with pytest.raises(ValueError, match=f"no space in a word or tag. Received: '10 000' in {re.escape(str(path))}:1"):
+        readers.conll(path, (0, 1))
 
 
 def test_lines(file):
@@ -350,7 +364,9 @@ def test_bad_files_are_refused_by_name_and_line(name, file):
         read(file(filename, content))
 
 
-@pytest.mark.parametrize("content", [b"plain text", gzip.compress(b"text")[:-5], gzip.compress(b"text" * 9)[:15]])
+@pytest.mark.parametrize(
+    "content", [b"plain text", gzip.compress(b"text", mtime=0)[:-5], gzip.compress(b"text" * 9, mtime=0)[:15]]
+)
 def test_broken_gzip_is_refused_by_name(content, tmp_path):
     with pytest.raises(ValueError, match="gzip.*a.txt.gz"):
         readers.lines(write(tmp_path / "a.txt.gz", content))

@@ -262,3 +262,21 @@ def test_a_frozen_layer_runs_and_stays_while_the_others_learn(seed):
     for a, b in zip(frozen.get_weights(), before[0], strict=True):
         np.testing.assert_array_equal(a, b)
     assert all(np.any(a != b) for a, b in zip(learning.get_weights(), before[1], strict=True))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "resetbeforegru"])
+def test_a_gradient_through_evaluation_in_half_precision_is_that_of_training(cell, seed):
+    policy = keras.dtype_policies.DTypePolicy("mixed_float16")
+    layer = Recurrence(cells.names()[cell](H, dtype=policy), dtype=policy)
+    layer.build((None, None, D))
+    x = tf.constant(np.random.normal(size=(B, T, D)), "float16")
+
+    @tf.function
+    def gradients(training):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = tf.reduce_sum(tf.cast(layer(x, training=training)[0], "float32"))
+        return tape.gradient(total, [x, *[v.value for v in layer.trainable_variables]])
+
+    for one, other in zip(gradients(True), gradients(False), strict=True):
+        np.testing.assert_allclose(tf.cast(one, "float32"), tf.cast(other, "float32"), atol=0.05)

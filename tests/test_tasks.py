@@ -439,7 +439,7 @@ REFUSED = {
     "a truth for characters": (lambda: pipelines.classification(CATS, characters=True), "characters=True"),
     "characters of other words": (
         lambda: pipelines.classification(CATS, characters=WordCharacters(["a"], 5, "drop")),
-        "5 text, 4 characters in train record 1",
+        "Expected WordCharacters with the punctuation of the words",
     ),
     "labels of one kind for two": (
         lambda: pipelines.joint_tagging([("a", "X", "l")], labels={"tags": ["X"]}),
