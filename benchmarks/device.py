@@ -10,6 +10,7 @@ import argparse
 import importlib.metadata
 import re
 import sys
+import tempfile
 from itertools import product
 from pathlib import Path
 
@@ -27,7 +28,7 @@ COSTS = 0.01  # accuracy that 8-bit weights may cost
 
 
 def prepare(folder):
-    """Trains a classifier a cell and width, and writes its weights, its LiteRT files and held-out examples."""
+    """Trains what the folder does not hold: a classifier a cell and width, its weights and files, and examples."""
     folder.mkdir(parents=True, exist_ok=True)
     data = pipelines.classification(
         *samples.languages(24_000), tokenizer="characters", batch_size=64, max_length=LENGTHS[0], fixed_shapes=True
@@ -64,21 +65,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="a Python that has onnxruntime and onnx")
-    parser.add_argument("--folder", type=Path, default=Path("runs/device"), help="where the models are kept")
-    parser.add_argument("--prepare", action="store_true", help="train and export what is missing, measure nothing")
+    parser.add_argument("--folder", type=Path, help="keeps the models there, and measures those it holds already")
     arguments = parser.parse_args()
-    prepare(arguments.folder)
-    if arguments.prepare:
-        return
-    ours = [Side(one, sys.executable, SIDES / "device_litert.py", arguments.folder, one) for one in PRECISIONS]
-    onnx = [Side(one, arguments.peers, SIDES / "device_onnx.py", arguments.folder, one) for one in PRECISIONS]
+    with tempfile.TemporaryDirectory() as passing:
+        folder = arguments.folder or Path(passing)
+        prepare(folder)
+        measure(folder, arguments.peers, arguments.rounds)
+
+
+def measure(folder, peers, rounds):
+    """Writes the rows of every cell, width, length and number of threads."""
+    ours = [Side(one, sys.executable, SIDES / "device_litert.py", folder, one) for one in PRECISIONS]
+    onnx = [Side(one, peers, SIDES / "device_onnx.py", folder, one) for one in PRECISIONS]
     versions = {name: importlib.metadata.version(name) for name in ("seqkeras", "ai-edge-litert")}
     versions |= onnx[0].ask(versions=True)
     rows, accuracy = [], {}
     for threads, cell, units, length in product(THREADS, CELLS, WIDTHS, LENGTHS):
         case = {"name": f"{cell}{units}", "length": length, "threads": threads}
         said = [side.ask(case=case)["accuracy"] for side in (*ours, *onnx)]
-        taken = [[side.ask(measure=True)["ms"] for side in (*ours, *onnx)] for _ in range(arguments.rounds)]
+        taken = [[side.ask(measure=True)["ms"] for side in (*ours, *onnx)] for _ in range(rounds)]
         title = f"{cell}, width {units}, length {length}, {threads} thread{'s'[: threads - 1]}"
         accuracy[title] = dict(zip(("ours", "ours int8", "onnxruntime", "onnxruntime int8"), said, strict=True))
         mine, theirs = (best(said, taken, side) for side in ((0, 1), (2, 3)))
