@@ -30,6 +30,7 @@ def write_bundle(
     bound=None,
     quality=None,
     strategy="loop",
+    growth=1.0,
 ):
     """Exports, audits and compares, and writes the bundle in one piece or not at all; an older bundle is replaced.
 
@@ -47,7 +48,7 @@ def write_bundle(
             gives values as they are in the world. A forecast needs it; a mean of 0 and a deviation of 1 change nothing.
         quantize: None for float32, "int8" for 8-bit weights; then `metric` and `bound` are needed.
         quality: dict of figures to be kept in the manifest.
-        strategy: how recurrent layers go over time, as in `to_tflite`.
+        strategy, growth: how recurrent layers go over time, how large the file may become for it: as in `to_tflite`.
 
     Returns:
         The manifest, a dict.
@@ -74,7 +75,7 @@ def write_bundle(
     as_the_file_takes(inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
     with folders.written(folder) as new:
         described = _save(tokenizers, new)
-        audited = to_tflite(model, new / "model.tflite", length, quantize, strategy)
+        audited = to_tflite(model, new / "model.tflite", length, quantize, strategy, growth)
         manifest = {
             "bundle": 1,
             "task": task,

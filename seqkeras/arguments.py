@@ -26,6 +26,13 @@ def share(**rates):
             raise ValueError(f"Expected {name} to be a number in [0, 1). Received: {name}={rate!r}")
 
 
+def at_least(least, **numbers):
+    """Each a finite number, `least` or above."""
+    for name, number in numbers.items():
+        if not isinstance(number, Real) or isinstance(number, bool) or not least <= number < math.inf:
+            raise ValueError(f"Expected {name} of at least {least}. Received: {name}={number!r}")
+
+
 def above_zero(**numbers):
     """Each a finite number above 0."""
     for name, number in numbers.items():

@@ -165,8 +165,8 @@ class Forgetful(Compiled):
     ],
 )
 def test_a_runtime_that_keeps_something_is_found(name, match, monkeypatch):
-    monkeypatch.setattr(sys.modules["seqkeras.export.parity"], "Compiled", Forgetful)
     made = family(name)
+    monkeypatch.setattr(sys.modules["seqkeras.export.parity"], "Compiled", Forgetful)
     with pytest.raises(ValueError, match=match) as error:
         parity(made.model, made.path, made.inputs, lambda outputs: 0, 0)
     assert "interpreter" not in str(error.value).replace(str(made.path), "")

@@ -102,8 +102,10 @@ class Run:
             results |= compared(self.answers(given), references)
         return results
 
-    def export(self, folder, records, quantize=None, bound=None, quality=None, strategy="loop"):
-        """Writes a bundle, proved on `inputs` of these records. Returns its manifest; see `export.write_bundle`.
+    def export(self, folder, records, quantize=None, bound=None, quality=None, **way):
+        """Writes a bundle, proved on `inputs` of these records. Returns its manifest.
+
+        `way`: the strategy and growth of `export.write_bundle`, which says more.
 
         With 8-bit weights the answers may differ from the model's by `bound`: in accuracy, or in character edits
         beside the references (when generating: beside what the model itself says).
@@ -121,7 +123,7 @@ class Run:
             metric=metric,
             bound=bound if quantize else None,
             quality=quality,
-            strategy=strategy,
+            **way,
         )
 
     def metric(self, records):

@@ -232,6 +232,13 @@ def _export(commands):
         default="loop",
         help="how recurrent layers go over time; auto measures which is the fastest at the full length (loop)",
     )
+    made.add_argument(
+        "--growth",
+        type=_number(float, 1, 100),
+        default=1.0,
+        metavar="X",
+        help="how many times as large the file's constants may become to save products (1)",
+    )
 
 
 def _demo(commands):
