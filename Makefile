@@ -1,5 +1,5 @@
 # make demo · make test · make test-slow · make bench · make bench-train · make bench-memory ·
-# make bench-lengths · make bench-device · make format
+# make bench-products · make bench-lengths · make bench-device · make format
 # The environment is made when it is missing or when its requirements have changed. PYTHON=python3.12 chooses another.
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PEERS := .venv-bench/installed
 
-.PHONY: demo test test-slow bench bench-train bench-memory bench-lengths bench-device format
+.PHONY: demo test test-slow bench bench-train bench-products bench-memory bench-lengths bench-device format
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m seqkeras demo
@@ -23,6 +23,9 @@ bench: $(INSTALLED)
 
 bench-train: $(INSTALLED) $(PEERS)
 	@$(BIN)/python benchmarks/train.py
+
+bench-products: $(INSTALLED) $(PEERS)
+	@$(BIN)/python benchmarks/products.py
 
 bench-memory: $(INSTALLED)
 	@$(BIN)/python benchmarks/memory.py
