@@ -69,11 +69,16 @@ def fits(shape, expected):
 def tensors(inputs, expected):
     """`inputs`, a dict, holds numbers in the shape of each of `expected`, name -> KerasTensor; others may be there too.
 
-    Integers may come as floats: so they do from Keras itself, where it builds a model under several replicas.
+    They are of one batch. Integers may come as floats: so they do from Keras itself, where it builds a model under
+    several replicas.
     """
     given = inputs if isinstance(inputs, dict) else {}
     if not all(name in given and _fits(given[name], one) for name, one in expected.items()):
         raise ValueError(f"Expected {_said(expected)}. Received: {_said(inputs)}")
+    shapes = [given[name].shape for name, one in expected.items() if len(one.shape)]
+    batches = {shape[0] for shape in shapes if getattr(shape, "rank", 0) is not None} - {None}
+    if len(batches) > 1:
+        raise ValueError(f"Expected inputs of one batch. Received: {_said(inputs)}")
 
 
 def _fits(x, expected):

@@ -129,6 +129,9 @@ class Reader(keras.Model):
             mask = masks.padding(inputs["ids"])
             x = self.embedding(self._some_unknown(inputs["ids"], mask, training))
         if self.character_vocab_size is not None:
+            ids, characters = inputs["ids"].shape, inputs["characters"].shape
+            if not arguments.fits(characters, (*ids, None)):
+                raise ValueError(f"Expected characters for each of ids {tuple(ids)}. Received: {tuple(characters)}")
             x = ops.concatenate([x, self._spelt(inputs["characters"], training)], axis=-1)
         return x, mask
 

@@ -292,6 +292,7 @@ def test_inputs_of_another_name_rank_or_kind_are_refused(entry):
         wrong += [{**entry.inputs, name: x[..., None]} for name, x in entry.inputs.items()]
         wrong += [{**entry.inputs, name: x.astype("str")} for name, x in entry.inputs.items()]
         wrong += [{name: x} for name, x in entry.inputs.items() if len(entry.inputs) > 1]
+        wrong += [{**entry.inputs, name: x[:-1]} for name, x in entry.inputs.items() if len(entry.inputs) > 1]
     for inputs in wrong:
         with pytest.raises(ValueError, match="Expected inputs .*Received: "):
             model(inputs)

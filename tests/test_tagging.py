@@ -133,6 +133,8 @@ def test_neither_padding_of_words_nor_of_sentences_changes_anything(kind, seed):
     more.set_weights(model.get_weights())
     wider = {**inputs, "characters": np.pad(inputs["characters"], ((0, 0), (0, 0), (0, 3)))}
     np.testing.assert_allclose(more.tag(wider)["probabilities"], said, atol=1e-5)
+    with pytest.raises(ValueError, match="Expected characters for each of ids"):
+        model.tag({**inputs, "ids": inputs["ids"][:, 1:]})
 
 
 def test_dropped_words_are_unknown_ones_in_training_only(seed):
