@@ -17,10 +17,15 @@ DATA = Path(os.environ.get("SEQKERAS_DATA", ROOT.parent / "shared" / "data"))
 RESULTS = ROOT / "benchmarks" / "results" / "quality.json"
 
 
-def train(model, data, epochs, rate, monitor, loss=None, warmup=0.05, hours=None, **measures):
-    """Fit with a cosine schedule, keep the weights of the best epoch by `monitor`; seconds of training.
+def adam(schedule):
+    return keras.optimizers.Adam(schedule, clipnorm=1.0)
+
+
+def train(model, data, epochs, rate, monitor, loss=None, warmup=0.05, hours=None, optimizer=adam, **measures):
+    """Fit with a cosine schedule, keep the weights of the best epoch by `monitor`, the last if None; seconds of it.
 
     `loss` and `measures` (metrics=…) are those of `compile`; cross-entropy and what belongs to the model if None.
+    `optimizer`: schedule -> optimizer.
     """
     steps = epochs * data.steps["train"]
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -30,18 +35,20 @@ def train(model, data, epochs, rate, monitor, loss=None, warmup=0.05, hours=None
         tokens = [seqkeras.TokenAccuracy(), seqkeras.ExactMatch(), seqkeras.Perplexity()]
         classes = isinstance(model, seqkeras.SequenceClassifier)
         measures = {"metrics": ["accuracy"]} if classes else {"weighted_metrics": tokens}
-    model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss or seqkeras.CrossEntropy(), **measures)
+    model.compile(optimizer(schedule), loss or seqkeras.CrossEntropy(), **measures)
     with tempfile.TemporaryDirectory() as folder:
         best = os.path.join(folder, "best.weights.h5")
-        mode = "min" if "loss" in monitor or "perplexity" in monitor else "max"
-        keep = keras.callbacks.ModelCheckpoint(
-            best, monitor=monitor, mode=mode, save_best_only=True, save_weights_only=True
-        )
-        limit = [Limit(hours)] if hours else []
+        callbacks = [Limit(hours)] if hours else []
+        if monitor is not None:
+            mode = "min" if "loss" in monitor or "perplexity" in monitor else "max"
+            kept = {"save_best_only": True, "save_weights_only": True}
+            callbacks.append(keras.callbacks.ModelCheckpoint(best, monitor=monitor, mode=mode, **kept))
+        validation = None if monitor is None else data.validation
         begin = time.monotonic()
-        model.fit(data.train, validation_data=data.validation, epochs=epochs, callbacks=[keep, *limit], verbose=2)
+        model.fit(data.train, validation_data=validation, epochs=epochs, callbacks=callbacks, verbose=2)
         seconds = time.monotonic() - begin
-        model.load_weights(best)
+        if monitor is not None:
+            model.load_weights(best)
     return seconds
 
 

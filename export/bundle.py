@@ -42,7 +42,7 @@ def write_bundle(
         inputs: held-out examples for `parity`, which also explains `metric` and `bound`.
         tokenizers: dict of role to tokenizer as the task functions give it ("text", with "characters" where words
             are read by them too; "source" and "target"; "target"); none for real values.
-        labels: names of the classes, in order.
+        labels: names of the classes, in order; of a `JointTagger` a dict of them, "tags" and "label".
         scale: dict with the "mean" and the "deviation" that the values were scaled by before training, a number each
             variable: `data.report["train"]` of `pipelines.forecasting`, which holds them. The bundle then takes and
             gives values as they are in the world. A forecast needs it; a mean of 0 and a deviation of 1 change nothing.

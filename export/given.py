@@ -83,14 +83,26 @@ def _options(tokenizer):
 
 
 def checked_names(labels, model):
-    """The names of the classes as a list, one for each, none of them twice; None where none are given."""
+    """The names of the classes as a list, one for each, none of them twice; None where none are given.
+
+    Of a model that says tags and a label: {"tags": list, "label": list}.
+    """
     if labels is None:
         return None
+    tags, classes = _made_with(model, "num_tags"), _made_with(model, "num_classes")
+    if tags is None:
+        return _distinct(labels, classes)
+    sizes = {"tags": tags, "label": classes}
+    if not isinstance(labels, Mapping) or set(labels) != set(sizes):
+        raise ValueError(f"Expected a dict with names of the tags and of the label. Received: labels={labels!r:.60}")
+    return {said: _distinct(labels[said], size) for said, size in sizes.items()}
+
+
+def _distinct(labels, classes):
     labels = getattr(labels, "names", labels)
     names = list(labels) if isinstance(labels, Iterable) and not isinstance(labels, str) else []
     if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         raise ValueError(f"Expected distinct names of type str. Received: labels={labels!r}")
-    classes = _made_with(model, "num_classes")
     if classes not in (None, len(names)):
         raise ValueError(f"Expected a name for each of {classes} classes. Received: {len(names)} labels")
     return names

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-TASKS = ("classify", "tag", "translate", "generate", "continue", "forecast")
+TASKS = ("classify", "tag", "understand", "translate", "generate", "continue", "forecast")
 READ = {"ids": "text", "characters": "characters", "source": "source", "prompt": "text"}  # inputs: by which tokenizer
 WRITTEN = {"translate": "target", "generate": "target", "continue": "text"}  # what tasks answer: by which tokenizer
-LABELLED = ("classify", "tag", "generate")  # tasks that need names of the classes,
+LABELLED = ("classify", "tag", "understand", "generate")  # tasks that need names of the classes,
 SCALED = ("forecast",)  # mean and deviation of the values that were learnt from
 
 
@@ -89,10 +89,13 @@ def _check(manifest):
         must(name in files, f"{name} among the files", list(files))
     must(given == roles(task, inputs), f"tokenizers for {roles(task, inputs)}", given)
     if task in LABELLED:
-        _expect(manifest.get("labels"), [str], "labels")
-        must(manifest["labels"], "one label or more", manifest["labels"])
-        sizes = [one["shape"][-1:] for one in outputs.values()]
-        must(task == "generate" or sizes == [[len(manifest["labels"])]], f"{sizes} labels", len(manifest["labels"]))
+        labels, several = manifest.get("labels"), task == "understand"
+        _expect(labels, {str: [str]} if several else [str], "labels")
+        named = labels if several else dict.fromkeys(outputs, labels)
+        must(labels and all(named.values()), "one label or more", labels)
+        had = {name: [len(names)] for name, names in named.items()}
+        sizes = {name: one["shape"][-1:] for name, one in outputs.items()}
+        must(task == "generate" or had == sizes, f"{sizes} labels", had)
     if manifest.setdefault("scale") is not None or task in SCALED:
         check_scale(manifest["scale"], inputs.get("values", {"shape": []})["shape"][-1:])
 

@@ -158,9 +158,9 @@ class Bundle:
             )
         return scaled
 
-    def named(self, numbers):
+    def named(self, numbers, names=None):
         """{label: number}."""
-        return dict(zip(self.manifest["labels"], numbers.tolist(), strict=True))
+        return dict(zip(names or self.manifest["labels"], numbers.tolist(), strict=True))
 
     def text(self, ids, role="target"):
         """What the model wrote."""
@@ -172,8 +172,7 @@ class Classifier(Bundle):
 
     def __call__(self, given):
         inputs, _ = self.read(given)
-        named = self.named(self.run(**inputs)["probabilities"][0])
-        return dict(sorted(named.items(), key=lambda pair: -pair[1]))
+        return _likeliest_first(self.named(self.run(**inputs)["probabilities"][0]))
 
 
 class Tagger(Bundle):
@@ -183,6 +182,20 @@ class Tagger(Bundle):
         inputs, steps = self.read(given)
         (numbers,) = self.run(**inputs).values()
         return [self.named(one) for one in numbers[0, :steps]]
+
+
+class Understander(Bundle):
+    """`understand("text")` -> {"tags": [{tag: probability}], one for each token, "label": {label: probability}}."""
+
+    def __call__(self, given):
+        inputs, steps = self.read(given)
+        said, names = self.run(**inputs), self.manifest["labels"]
+        tags = [self.named(one, names["tags"]) for one in said["tags"][0, :steps]]
+        return {"tags": tags, "label": _likeliest_first(self.named(said["label"][0], names["label"]))}
+
+
+def _likeliest_first(named):
+    return dict(sorted(named.items(), key=lambda pair: -pair[1]))
 
 
 class Translator(Bundle):
@@ -224,6 +237,7 @@ class Forecaster(Bundle):
 TASKS = {
     "classify": Classifier,
     "tag": Tagger,
+    "understand": Understander,
     "translate": Translator,
     "generate": Generator,
     "continue": Continuer,
@@ -241,7 +255,8 @@ def load(folder, runtime="interpreter", num_threads=1, seed=None):
         seed: of what a sampling search draws.
 
     Returns:
-        The `Bundle` of its task: a `Classifier`, `Tagger`, `Translator`, `Generator`, `Continuer` or `Forecaster`.
+        The `Bundle` of its task: a `Classifier`, `Tagger`, `Understander`, `Translator`, `Generator`, `Continuer` or
+        `Forecaster`.
 
     Raises:
         ValueError: an unknown runtime; no bundle; a file that is missing, differs from the manifest or, among the

@@ -25,7 +25,8 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
         tokenizers: dict of role to tokenizer as the task functions give it: "text", with "characters" where words are
             read by them too; "target"; "source" and "target".
             With them there is a signature on strings too: `classify_text` (text -> label, probabilities), `tag_text`
-            (text -> probabilities), `translate_text`, `continue_text` (text -> text), `generate_text` (label -> text).
+            (text -> probabilities), `understand_text` (text -> tags, label), `translate_text`, `continue_text` (text ->
+            text), `generate_text` (label -> text).
         labels: names of the classes, in order.
 
     Raises:
@@ -117,6 +118,9 @@ def _on_text(functions, tokenizers, names):
     def tag_text(text):
         return run("tag", **read("tag", text))
 
+    def understand_text(text):
+        return run("understand", **read("understand", text))
+
     def translate_text(text):
         return {"text": tokenizers["target"].decode_batch(run("translate", **read("translate", text))["ids"])}
 
@@ -132,6 +136,7 @@ def _on_text(functions, tokenizers, names):
     tasks = {
         "classify": (classify_text, "text"),
         "tag": (tag_text, "text"),
+        "understand": (understand_text, "text"),
         "translate": (translate_text, "text"),
         "generate": (generate_text, "label"),
         "continue": (continue_text, "text"),

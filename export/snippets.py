@@ -20,6 +20,8 @@ ANSWERS = {
     "probabilities": "one for each label, in the order of manifest.json",
     "values": "one for each label, in the order of manifest.json",
     "next": "the values that follow, a row a step{scaled}",
+    "tags": "one for each of the tags in manifest.json, in their order, a row a token",
+    "label": "one for each label of the whole, in the order of manifest.json",
 }
 TOKENIZERS = {  # an id of each kind
     "Characters": f"its character's place in the vocabulary of tokenizer.json, from 0, plus {UNKNOWN + 1}",
@@ -43,11 +45,11 @@ class Model(context: Context) : AutoCloseable {{
 
     fun answer({arguments}): {result} {{
 {writes}
-        model.run(mapOf({ins}), mapOf("{output}" to output), "{task}")
-        return output.{read}()
+        model.run(mapOf({ins}), mapOf({outs}), "{task}")
+        return {read}
     }}
 
-    override fun close() = listOf<AutoCloseable>({closed}, output, model).forEach {{ it.close() }}
+    override fun close() = listOf<AutoCloseable>({closed}, model).forEach {{ it.close() }}
 }}
 """
 
@@ -65,10 +67,14 @@ final class Model {{
         runner = try Interpreter(modelPath: path).signatureRunner(with: "{task}")
     }}
 
-    func answer({arguments}) throws -> [{result}] {{
+    func answer({arguments}) throws -> {result} {{
         try runner.invoke(with: [{ins}])
-        let output = try runner.output(named: "{output}").data
-        return output.withUnsafeBytes {{ Array($0.bindMemory(to: {result}.self)) }}
+        return {read}
+    }}
+
+    private func read(_ name: String) throws -> [{number}] {{
+        let output = try runner.output(named: name).data
+        return output.withUnsafeBytes {{ Array($0.bindMemory(to: {number}.self)) }}
     }}
 }}
 """
@@ -84,7 +90,7 @@ const model = await loadAndCompile('model.tflite', {{accelerator: 'wasm'}});
 export async function answer({names}) {{
   const inputs = {{{ins}}};
   const outputs = await model.run('{task}', inputs);
-  const result = await outputs.{output}.data(); // {result}, {count}
+  const result = {read}; // {result}
   for (const tensor of [...Object.values(inputs), ...Object.values(outputs)]) tensor.delete();
   return result;
 }}
@@ -101,7 +107,8 @@ from ai_edge_litert.interpreter import Interpreter
 bundle = Path(__file__).parents[1]  # this file lies in its folder snippets
 answer = Interpreter(str(bundle / "model.tflite")).get_signature_runner("{task}")
 {inputs}
-print(answer({names})["{output}"])  # {result} {shape}
+said = answer({names})
+{read}
 """
 
 _KOTLIN = {"int32": ("IntArray", "writeInt", "readInt"), "float32": ("FloatArray", "writeFloat", "readFloat")}
@@ -114,8 +121,7 @@ def write(folder, manifest):
     folder, task = Path(folder), manifest["task"]
     folder.mkdir(parents=True, exist_ok=True)
     signature = manifest["signatures"][task]
-    inputs, ((output, result),) = signature["inputs"], signature["outputs"].items()
-    said = notes(manifest)
+    inputs, outputs, said = signature["inputs"], signature["outputs"], notes(manifest)
     for name, mark, render in (
         ("Model.kt", "//", _kotlin),
         ("Model.swift", "//", _swift),
@@ -123,7 +129,7 @@ def write(folder, manifest):
         ("model.py", "#", _py),
     ):
         commented = "\n".join(f"{mark} {line}" for line in said)
-        (folder / name).write_text(render(commented, task, inputs, output, result), encoding="utf-8")
+        (folder / name).write_text(render(commented, task, inputs, outputs), encoding="utf-8")
 
 
 def notes(manifest):
@@ -153,38 +159,41 @@ def notes(manifest):
     return said
 
 
-def _kotlin(notes, task, inputs, output, result):
+def _kotlin(notes, task, inputs, outputs):
     buffers = [f'    private val {name}Buffer = model.createInputBuffer("{name}", "{task}")' for name in inputs]
-    buffers.append(f'    private val output = model.createOutputBuffer("{output}", "{task}")')
-    kind, _, read = _KOTLIN[result["dtype"]]
+    buffers += [f'    private val {name}Output = model.createOutputBuffer("{name}", "{task}")' for name in outputs]
+    kind, _, read = _KOTLIN[_number(outputs)]
+    reads = {name: f"{name}Output.{read}()" for name in outputs}
     return KOTLIN.format(
         notes=notes,
         task=task,
         buffers="\n".join(buffers),
         arguments=", ".join(f"{name}: {_KOTLIN[one['dtype']][0]}" for name, one in inputs.items()),
-        result=kind,
+        result=kind if len(outputs) == 1 else f"Map<String, {kind}>",
         writes="\n".join(
             f"        {n}Buffer.{_KOTLIN[one['dtype']][1]}({n}) {_size(one)}" for n, one in inputs.items()
         ),
         ins=", ".join(f'"{name}" to {name}Buffer' for name in inputs),
-        closed=", ".join(f"{name}Buffer" for name in inputs),
-        output=output,
-        read=read,
+        outs=", ".join(f'"{name}" to {name}Output' for name in outputs),
+        closed=", ".join([f"{name}Buffer" for name in inputs] + [f"{name}Output" for name in outputs]),
+        read=_one_or(reads, "mapOf({})", '"{}" to {}'),
     )
 
 
-def _swift(notes, task, inputs, output, result):
+def _swift(notes, task, inputs, outputs):
+    number = _SWIFT[_number(outputs)]
     return SWIFT.format(
         notes=notes,
         task=task,
         arguments=", ".join(f"{name}: [{_SWIFT[one['dtype']]}]" for name, one in inputs.items()),
-        result=_SWIFT[result["dtype"]],
+        number=number,
+        result=f"[{number}]" if len(outputs) == 1 else f"[String: [{number}]]",
         ins=", ".join(f'"{name}": {name}.withUnsafeBytes {{ Data($0) }}' for name in inputs),
-        output=output,
+        read=_one_or({name: f'try read("{name}")' for name in outputs}, "[{}]", '"{}": {}'),
     )
 
 
-def _javascript(notes, task, inputs, output, result):
+def _javascript(notes, task, inputs, outputs):
     return JAVASCRIPT.format(
         notes=notes,
         task=task,
@@ -193,13 +202,12 @@ def _javascript(notes, task, inputs, output, result):
             f"{name}: new Tensor({_JAVASCRIPT[one['dtype']]}.from({name}), {one['shape']})"
             for name, one in inputs.items()
         ),
-        output=output,
-        result=_JAVASCRIPT[result["dtype"]],
-        count=prod(result["shape"]),
+        read=_one_or({name: f"await outputs.{name}.data()" for name in outputs}, "{{{}}}", "{}: {}"),
+        result=", ".join(f"{_JAVASCRIPT[one['dtype']]} of {prod(one['shape'])}" for one in outputs.values()),
     )
 
 
-def _py(notes, task, inputs, output, result):
+def _py(notes, task, inputs, outputs):
     return PYTHON.format(
         notes=notes,
         task=task,
@@ -207,10 +215,23 @@ def _py(notes, task, inputs, output, result):
             f'{name} = np.zeros({tuple(one["shape"])}, "{one["dtype"]}")  # yours' for name, one in inputs.items()
         ),
         names=", ".join(f"{name}={name}" for name in inputs),
-        output=output,
-        result=result["dtype"],
-        shape=tuple(result["shape"]),
+        read="\n".join(
+            f'print(said["{name}"])  # {one["dtype"]} {tuple(one["shape"])}' for name, one in outputs.items()
+        ),
     )
+
+
+def _number(outputs):
+    """The type of all outputs."""
+    (dtype,) = {one["dtype"] for one in outputs.values()}
+    return dtype
+
+
+def _one_or(reads, several, pair):
+    """How the only output is read, or each of several beside its name."""
+    if len(reads) == 1:
+        return next(iter(reads.values()))
+    return several.format(", ".join(pair.format(name, read) for name, read in reads.items()))
 
 
 def _size(one):

@@ -108,8 +108,7 @@ class JointTagger(Reader):
         num_classes: number K of labels of the whole.
         pooling: as of `SequenceClassifier`; all others as of `SequenceTagger`.
 
-    Call arguments: as of `SequenceTagger`. Returns: logits `{"tags": [B, T, C], "label": [B, K]}`. It leaves as a
-    LiteRT file and as a SavedModel on ids; a bundle, which has names of one kind of class, does not hold it yet.
+    Call arguments: as of `SequenceTagger`. Returns: logits `{"tags": [B, T, C], "label": [B, K]}`.
     """
 
     def __init__(

@@ -62,6 +62,9 @@ def unexported(name):
         characters = rng.integers(4, WORDS["characters"].vocab_size, (12, LENGTH, 3)) * (ids != 0)[..., None]
         inputs = {"ids": words, "characters": characters.astype("int32")}
         return Family(model, inputs, LENGTH, WORDS, LABELS)
+    if name == "understand":
+        labels = {"tags": LABELS[:2], "label": LABELS}
+        return Family(seqkeras.JointTagger(V, 2, 3, units=8), {"ids": ids}, LENGTH, {"text": CHARACTERS}, labels)
     if name == "forecast":
         model = seqkeras.Forecaster(window=10, horizon=3, input_units=2, units=8)
         scale = {"mean": [20.0, -3.0], "deviation": [5.0, 0.5]}

@@ -195,11 +195,11 @@ SCALE = {"mean": [0.0, 1.0], "deviation": [1.0, 2.0]}
         ("classify", {"quality": 0.5}, "Expected finite figures"),
         ("classify", {"metric": len}, "metric and bound together"),
         ("classify", {"scale": SCALE}, r"of \[\] variables"),
-        (
-            "classify",
-            {"model": seqkeras.JointTagger(V, 2, 3, units=4)},
-            "Expected a task among classify, .*Received: task='understand'",
-        ),
+        ("understand", {"labels": None}, "labels=None"),
+        ("understand", {"labels": LABELS}, "a dict with names of the tags and of the label. Received: labels="),
+        ("understand", {"labels": {"tags": LABELS}}, "a dict with names of the tags and of the label"),
+        ("understand", {"labels": {"tags": LABELS, "label": LABELS}}, "a name for each of 2 classes. Received: 3"),
+        ("classify", {"labels": {"tags": LABELS, "label": LABELS}}, "a name for each of 3 classes. Received: 2"),
         ("generate", {"labels": None}, "labels=None"),
         ("generate", {"labels": LABELS[:2]}, "a name for each of 3 classes. Received: 2 labels"),
         ("generate", {"tokenizers": {"target": TWICE}}, f"a target tokenizer of the model's {V} ids. .*=7"),
@@ -232,16 +232,17 @@ def test_what_the_task_needs_is_asked_for_before_any_work(tmp_path, name, change
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["classify", "attention", "spelt"])
+@pytest.mark.parametrize("name", ["classify", "attention", "spelt", "understand"])
 def test_the_python_snippet_runs_from_anywhere(name, tmp_path):
     snippet = family(name).folder / "snippets" / "model.py"
     done = subprocess.run([sys.executable, snippet], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stdout.startswith("[["), done.stderr
 
 
+@pytest.mark.parametrize("name", ["values", "understand"])
 @pytest.mark.skipif(shutil.which("node") is None, reason="node, which reads JavaScript, is not installed")
-def test_the_javascript_snippet_is_javascript(tmp_path):
-    shutil.copy(family("values").folder / "snippets" / "model.js", tmp_path / "model.mjs")
+def test_the_javascript_snippet_is_javascript(name, tmp_path):
+    shutil.copy(family(name).folder / "snippets" / "model.js", tmp_path / "model.mjs")
     done = subprocess.run(["node", "--check", tmp_path / "model.mjs"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
@@ -251,7 +252,14 @@ def test_snippets_name_signature_inputs_and_shapes():
     assert set(texts) == {".kt", ".swift", ".js", ".py"}
     assert all(word in text for text in texts.values() for word in ("classify", "values", "length", "probabilities"))
     assert "[1, 16, 5]" in texts[".js"] and 'createInputBuffer("values", "classify")' in texts[".kt"]
-    assert "listOf<AutoCloseable>(lengthBuffer, valuesBuffer, output, model).forEach { it.close() }" in texts[".kt"]
+    assert (
+        "listOf<AutoCloseable>(lengthBuffer, valuesBuffer, probabilitiesOutput, model).forEach { it.close() }"
+        in texts[".kt"]
+    )
+    texts = {path.suffix: path.read_text() for path in (family("understand").folder / "snippets").iterdir()}
+    assert 'mapOf("label" to labelOutput.readFloat(), "tags" to tagsOutput.readFloat())' in texts[".kt"]
+    assert '["label": try read("label"), "tags": try read("tags")]' in texts[".swift"]
+    assert "{label: await outputs.label.data(), tags: await outputs.tags.data()}" in texts[".js"]
 
 
 @pytest.mark.parametrize(
@@ -280,6 +288,14 @@ def test_snippets_name_signature_inputs_and_shapes():
                 "characters, int32 [1, 16, 3]: ids that tokenizers/characters makes of the text, a row a word, "
                 "then PAD (0).",
                 "ids, int32 [1, 16]: ids that tokenizers/text makes of the text, then PAD (0).",
+            ],
+        ),
+        (
+            "understand",
+            [
+                "label (the answer), float32 [1, 3]: one for each label of the whole, in the order of manifest.json.",
+                "tags (the answer), float32 [1, 16, 2]: one for each of the tags in manifest.json, in their order, "
+                "a row a token.",
             ],
         ),
         ("values", ["length, int32 [1]: how many steps there are in values."]),

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert import interpreter as litert
 from ai_edge_litert import schema_py_generated as schema
+from exported import unexported
 
 import seqkeras
 from seqkeras import export
@@ -11,9 +13,8 @@ from seqkeras.export import tflite
 from seqkeras.export.audit import audit
 from seqkeras.export.rewriting import rewritten
 from seqkeras.export.runtime import Compiled, Interpreter
-from tests.exported import unexported
 
-FAMILIES = ["classify", "tag", "spelt", "attention", "transformer", "generate", "continue", "forecast"]
+FAMILIES = ["classify", "tag", "spelt", "attention", "transformer", "generate", "continue", "forecast", "understand"]
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_a_table_that_is_needed_elsewhere_stays(tmp_path, seed):
     assert "FULLY_CONNECTED" not in operators
     assert operators["GATHER"] == 2
     x = np.array([[1, 0, 9, 3]], "int32")
-    run = tf.lite.Interpreter(model_content=data).get_signature_runner()
+    run = litert.Interpreter(model_content=data).get_signature_runner()
     np.testing.assert_allclose(run(ids=x)["sum"], table[x] @ kernel + table[x], atol=1e-5)
 
 

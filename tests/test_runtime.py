@@ -90,6 +90,17 @@ def test_each_token_gets_its_labels(runtime):
 
 
 @RUNTIMES
+def test_tags_and_a_label_come_out_together(runtime):
+    made = family("understand")
+    got = load_bundle(made.folder, runtime)("hello")
+    expected = made.model.understand({"ids": np.array([CHARACTERS.encode("hello")], "int32")})
+    assert np.allclose([list(one.values()) for one in got["tags"]], expected["tags"][0], atol=1e-5)
+    assert len(got["tags"]) == 5 and all(list(one) == LABELS[:2] for one in got["tags"])
+    assert np.allclose([got["label"][name] for name in LABELS], expected["label"][0], atol=1e-5)
+    assert list(got["label"].values()) == sorted(got["label"].values(), reverse=True)
+
+
+@RUNTIMES
 def test_words_are_read_by_their_characters_too(runtime):
     made = family("spelt")
     tag = load_bundle(made.folder, runtime)

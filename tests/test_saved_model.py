@@ -50,6 +50,16 @@ def test_strings_are_read_by_words_and_characters(tmp_path):
     assert not np.any(got[1, 1:])
 
 
+def test_strings_get_tags_and_a_label(tmp_path):
+    made = unexported("understand")
+    to_saved_model(made.model, tmp_path / "model", made.tokenizers, made.labels)
+    understand = tf.saved_model.load(str(tmp_path / "model")).signatures["understand_text"]
+    got = understand(tf.constant(["hello"]))
+    expected = made.model.understand({"ids": np.array([CHARACTERS.encode("hello")])})
+    for name in ("tags", "label"):
+        assert np.allclose(got[name], expected[name], atol=1e-5)
+
+
 def test_a_sampled_text_goes_on_from_its_prompt(tmp_path):
     made = unexported("continue")
     to_saved_model(made.model, tmp_path / "model", made.tokenizers)
