@@ -1,8 +1,8 @@
 """What a training step can at best take: its matrix products alone, beside the whole step. make bench-products
 
-A row is a training step as `make bench-train` takes it, beside the same step's products and nothing else: those of
-the input and of the states, forth, back and for the weights. "ratio" is the products' share of the step: no better
-loop makes it faster than that, only better products.
+A row is a training step as `make bench-train` takes it, beside the same step's products and nothing else: of the input
+and of the states, for the weights, and back to the states. "ratio" is the products' share of the step: with the same
+products no loop makes it faster than that.
 """
 
 import argparse
@@ -22,7 +22,7 @@ CASES = [
 
 
 def shapes(cell, units):
-    """(shapes of what the input is multiplied by, of what states are)."""
+    """(shapes of what the input is multiplied by, of what states are), for cells that take inputs of any width."""
     made = cells.make(cell, units)
     made.build((None, None, units + 1))  # one wider than the state: told apart by that
     matrices = [tuple(v.shape) for v in made.trainable_variables if len(v.shape) == 2]

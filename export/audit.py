@@ -5,10 +5,11 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
+from seqkeras.export import flatbuffer
+
 SHOWN = 10  # faults named in a message
 
 _BUILTIN = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-_TYPE = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
 _VARIABLES = {"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 _STATES = {schema.TensorType.RESOURCE, schema.TensorType.VARIANT}
 
@@ -75,7 +76,7 @@ def _read(model):
 
 def _operator(code):
     """An operator's name, and what is wrong with it or None."""
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    number = flatbuffer.kind(code)
     if number == schema.BuiltinOperator.CUSTOM:
         name = _text(code.customCode)
         return name, "Flex operator" if name.startswith("Flex") else "custom operator"
@@ -116,16 +117,12 @@ def _owners(model):
                 reached.add(index)
                 owners[index].append(_text(signature.signatureKey))
                 for operator in model.subgraphs[index].operators:
-                    todo += [
-                        int(value)
-                        for name, value in vars(operator.builtinOptions or object).items()
-                        if name.lower().endswith("subgraphindex") or name == "subgraph"
-                    ]
+                    todo += flatbuffer.called(operator)
     return owners
 
 
 def _described(tensor):
-    return {"shape": _sizes(tensor.shape), "dtype": _TYPE[tensor.type]}
+    return {"shape": _sizes(tensor.shape), "dtype": flatbuffer.TYPES[tensor.type]}
 
 
 def _text(name):

@@ -95,16 +95,16 @@ def checked_names(labels, model):
     sizes = {"tags": tags, "label": classes}
     if not isinstance(labels, Mapping) or set(labels) != set(sizes):
         raise ValueError(f"Expected a dict with names of the tags and of the label. Received: labels={labels!r:.60}")
-    return {said: _distinct(labels[said], size) for said, size in sizes.items()}
+    return {said: _distinct(labels[said], size, f"labels[{said!r}]") for said, size in sizes.items()}
 
 
-def _distinct(labels, classes):
+def _distinct(labels, classes, what="labels"):
     labels = getattr(labels, "names", labels)
     names = list(labels) if isinstance(labels, Iterable) and not isinstance(labels, str) else []
     if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
-        raise ValueError(f"Expected distinct names of type str. Received: labels={labels!r}")
+        raise ValueError(f"Expected distinct names of type str. Received: {what}={labels!r}")
     if classes not in (None, len(names)):
-        raise ValueError(f"Expected a name for each of {classes} classes. Received: {len(names)} labels")
+        raise ValueError(f"Expected a name for each of {classes} classes. Received: {len(names)} {what}")
     return names
 
 

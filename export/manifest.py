@@ -93,6 +93,7 @@ def _check(manifest):
         _expect(labels, {str: [str]} if several else [str], "labels")
         named = labels if several else dict.fromkeys(outputs, labels)
         must(labels and all(named.values()), "one label or more", labels)
+        must(all(len(set(names)) == len(names) for names in named.values()), "distinct labels", labels)
         had = {name: [len(names)] for name, names in named.items()}
         sizes = {name: one["shape"][-1:] for name, one in outputs.items()}
         must(task == "generate" or had == sizes, f"{sizes} labels", had)

@@ -35,8 +35,11 @@ class Interpreter:
 
     def inputs(self, signature):
         """The inputs' (shape, dtype) by name."""
-        details = self._runner(signature).get_input_details()
-        return {name: (tuple(d["shape"]), np.dtype(d["dtype"])) for name, d in details.items()}
+        return _specs(self._runner(signature).get_input_details())
+
+    def outputs(self, signature):
+        """The outputs' (shape, dtype) by name."""
+        return _specs(self._runner(signature).get_output_details())
 
     def run(self, signature, inputs):
         with self._lock:
@@ -58,8 +61,12 @@ class Compiled:
         """The inputs' (shape, dtype) by name."""
         return _specs(self._model.get_input_tensor_details(signature))
 
+    def outputs(self, signature):
+        """The outputs' (shape, dtype) by name."""
+        return _specs(self._model.get_output_tensor_details(signature))
+
     def run(self, signature, inputs):
-        model, outputs = self._model, _specs(self._model.get_output_tensor_details(signature))
+        model, outputs = self._model, self.outputs(signature)
         inputs = _checked(inputs, self.inputs(signature))
         with self._lock:
             if signature not in self._buffers:
@@ -158,9 +165,10 @@ class Bundle:
             )
         return scaled
 
-    def named(self, numbers, names=None):
-        """{label: number}."""
-        return dict(zip(names or self.manifest["labels"], numbers.tolist(), strict=True))
+    @staticmethod
+    def named(numbers, names):
+        """{name: number}."""
+        return dict(zip(names, numbers.tolist(), strict=True))
 
     def text(self, ids, role="target"):
         """What the model wrote."""
@@ -172,7 +180,7 @@ class Classifier(Bundle):
 
     def __call__(self, given):
         inputs, _ = self.read(given)
-        return _likeliest_first(self.named(self.run(**inputs)["probabilities"][0]))
+        return _likeliest_first(self.named(self.run(**inputs)["probabilities"][0], self.manifest["labels"]))
 
 
 class Tagger(Bundle):
@@ -181,7 +189,7 @@ class Tagger(Bundle):
     def __call__(self, given):
         inputs, steps = self.read(given)
         (numbers,) = self.run(**inputs).values()
-        return [self.named(one) for one in numbers[0, :steps]]
+        return [self.named(one, self.manifest["labels"]) for one in numbers[0, :steps]]
 
 
 class Understander(Bundle):
@@ -277,8 +285,11 @@ def load(folder, runtime="interpreter", num_threads=1, seed=None):
         raise ValueError(f"Expected the files the manifest lists. Received: {strays[0]} beside them in {folder}")
     model = (Interpreter if runtime == "interpreter" else Compiled)(folder / "model.tflite", num_threads)
     task = manifest["task"]
-    told = {name: (tuple(x["shape"]), x["dtype"]) for name, x in manifest["signatures"][task]["inputs"].items()}
-    if task not in model.signatures or model.inputs(task) != told:
+    told = [
+        {name: (tuple(x["shape"]), x["dtype"]) for name, x in manifest["signatures"][task][side].items()}
+        for side in ("inputs", "outputs")
+    ]
+    if task not in model.signatures or [model.inputs(task), model.outputs(task)] != told:
         raise ValueError(f"Expected the signature {task!r} of the manifest. Received: {folder / 'model.tflite'}")
     roles = {role: tokenizers.load(folder / "tokenizers" / role) for role in manifest["tokenizers"]}
     given.check_characters(roles, model.inputs(task))

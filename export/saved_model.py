@@ -27,7 +27,7 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
             With them there is a signature on strings too: `classify_text` (text -> label, probabilities), `tag_text`
             (text -> probabilities), `understand_text` (text -> tags, label), `translate_text`, `continue_text` (text ->
             text), `generate_text` (label -> text).
-        labels: names of the classes, in order.
+        labels: as of `write_bundle`.
 
     Raises:
         ValueError: no model that can be exported; tokenizers or labels that the task needs are missing, or do not fit

@@ -203,7 +203,9 @@ def _javascript(notes, task, inputs, outputs):
             for name, one in inputs.items()
         ),
         read=_one_or({name: f"await outputs.{name}.data()" for name in outputs}, "{{{}}}", "{}: {}"),
-        result=", ".join(f"{_JAVASCRIPT[one['dtype']]} of {prod(one['shape'])}" for one in outputs.values()),
+        result=", ".join(
+            f"{name}: {_JAVASCRIPT[one['dtype']]} of {prod(one['shape'])}" for name, one in outputs.items()
+        ),
     )
 
 

@@ -45,9 +45,8 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
             the end of a shorter input; "partly_unrolled", the same with four steps a round; "unrolled", without one;
             "auto", whichever is the fastest at the full length, here and now, on one thread.
         growth: how many times as large the constants may become to save work. A layer's product with an embedding's
-            rows is looked up in one table (vocabulary × the layer's gates) where that fits: at 1 only where the file
-            becomes no larger, as for characters; 2 or 3 make a word's step cheaper too. In 8 bits the table is rounded
-            once more: look at the metric.
+            rows is looked up in one table (vocabulary × the layer's gates) where that fits: at 1 only where the
+            constants become no larger, as mostly for characters; 2 or 3 make it so for many words too.
 
     Returns:
         What `audit` says of the file, the "strategy", and with "auto" the "milliseconds" of each.
@@ -70,6 +69,7 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
             files[name] = Path(folder) / f"{name}.tflite"
             trace(model, Path(folder) / name, length, loops.STRATEGIES[name])
             convert(Path(folder) / name, files[name], quantize)
+            audit(files[name])  # what it refuses is not rewritten
             files[name].write_bytes(rewritten(files[name].read_bytes(), growth))
         report = {"strategy": strategy}
         if strategy == "auto":

@@ -30,7 +30,7 @@ def at_least(least, **numbers):
     """Each a finite number, `least` or above."""
     for name, number in numbers.items():
         if not isinstance(number, Real) or isinstance(number, bool) or not least <= number < math.inf:
-            raise ValueError(f"Expected {name} of at least {least}. Received: {name}={number!r}")
+            raise ValueError(f"Expected {name} to be a number from {least}. Received: {name}={number!r}")
 
 
 def above_zero(**numbers):
@@ -69,15 +69,15 @@ def fits(shape, expected):
 def tensors(inputs, expected):
     """`inputs`, a dict, holds numbers in the shape of each of `expected`, name -> KerasTensor; others may be there too.
 
-    They are of one batch. Integers may come as floats: so they do from Keras itself, where it builds a model under
+    All are of one batch. Integers may come as floats: so they do from Keras itself, where it builds a model under
     several replicas.
     """
     given = inputs if isinstance(inputs, dict) else {}
     if not all(name in given and _fits(given[name], one) for name, one in expected.items()):
         raise ValueError(f"Expected {_said(expected)}. Received: {_said(inputs)}")
-    shapes = [given[name].shape for name, one in expected.items() if len(one.shape)]
-    batches = {shape[0] for shape in shapes if getattr(shape, "rank", 0) is not None} - {None}
-    if len(batches) > 1:
+    shapes = [x.shape for x in given.values() if hasattr(x, "shape")]
+    known = [shape for shape in shapes if getattr(shape, "rank", 0) is not None]  # TensorFlow's may be unknown
+    if len({shape[0] for shape in known if len(shape)} - {None}) > 1:
         raise ValueError(f"Expected inputs of one batch. Received: {_said(inputs)}")
 
 

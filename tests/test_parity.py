@@ -172,6 +172,12 @@ def test_a_runtime_that_keeps_something_is_found(name, match, monkeypatch):
     assert "interpreter" not in str(error.value).replace(str(made.path), "")
 
 
+def test_inputs_may_be_shorter_than_the_file_takes():
+    made = family("tag")
+    report = parity(made.model, made.path, {"ids": made.inputs["ids"][:, :4]})
+    assert report["compiled"]["equal"] == report["interpreter"]["equal"] == report["examples"]
+
+
 def test_held_out_goes_from_the_shortest_to_the_longest_by_the_models_own_names():
     pairs = [("a" * length, "ab") for length in (*range(1, 15), *[7] * 50)]
     data = pipelines.translation(test=pairs, tokenizer=CHARACTERS, batch_size=4)

@@ -138,3 +138,5 @@ def test_what_cannot_be_searched_is_refused():
         Sample(model, 5)({"label": label})
     with pytest.raises(ValueError, match="Expected inputs uniform .None, 5.*Received: .*uniform .2, 3."):
         Sample(model, 5)({"label": label, "uniform": np.zeros((2, 3), "float32")})
+    with pytest.raises(ValueError, match="Expected inputs of one batch. Received: .*uniform .1, 5."):
+        Sample(model, 5)({"label": label, "uniform": np.zeros((1, 5), "float32")})

@@ -85,8 +85,10 @@ def export(asked):
         run = runs.load(folder)
         records = runs.spread(run.held_out(), asked.examples)
     with working("exporting and comparing"):
-        weights, way = "int8" if asked.int8 else None, {"strategy": asked.strategy, "growth": asked.growth}
-        manifest = run.export(folder / "bundle", records, weights, asked.bound, **way)
+        weights = "int8" if asked.int8 else None
+        manifest = run.export(
+            folder / "bundle", records, weights, asked.bound, strategy=asked.strategy, growth=asked.growth
+        )
     size = manifest["files"]["model.tflite"]["bytes"]
     print(f"{folder / 'bundle'}: model.tflite of {size:,} bytes, {manifest['weights']} weights, {manifest['strategy']}")
     _print("beside Keras", {way: row for way, row in manifest["parity"].items() if isinstance(row, dict)})

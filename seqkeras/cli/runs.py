@@ -102,10 +102,8 @@ class Run:
             results |= compared(self.answers(given), references)
         return results
 
-    def export(self, folder, records, quantize=None, bound=None, quality=None, **way):
-        """Writes a bundle, proved on `inputs` of these records. Returns its manifest.
-
-        `way`: the strategy and growth of `export.write_bundle`, which says more.
+    def export(self, folder, records, quantize=None, bound=None, quality=None, strategy="loop", growth=1.0):
+        """Writes a bundle, proved on `inputs` of these records. Returns its manifest; see `export.write_bundle`.
 
         With 8-bit weights the answers may differ from the model's by `bound`: in accuracy, or in character edits
         beside the references (when generating: beside what the model itself says).
@@ -123,7 +121,8 @@ class Run:
             metric=metric,
             bound=bound if quantize else None,
             quality=quality,
-            **way,
+            strategy=strategy,
+            growth=growth,
         )
 
     def metric(self, records):
