@@ -4,7 +4,7 @@ A row is one call from Python, text of full length as ids in, probabilities out:
 output, softmax over 27 languages. float32 beside float32, 8-bit weights beside onnxruntime's dynamic quantisation
 (which leaves a GRU in float32), and the best of each side beside the best of the other; "best" counts 8-bit weights
 only where they cost less than a point of accuracy on held-out names. Ours are exported with strategy="auto" and
-growth=3: the embedding times the layer's kernel is one table where the constants do not grow to more than that.
+growth=4: the embedding times the layer's kernel is one table where the constants do not grow to more than that.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def prepare(folder):
             for length, precision in product(LENGTHS, PRECISIONS):
                 file = folder / f"{name}.{length}.{precision}.tflite"
                 weights = None if precision == "float32" else precision
-                report = export.to_tflite(model, file, length, weights, "auto", growth=3)
+                report = export.to_tflite(model, file, length, weights, "auto", growth=4)
                 print(file.name, report["bytes"], report["strategy"], report["milliseconds"], flush=True)
             weights = {re.sub(r"_\d+/", "/", v.path).replace("/", "."): v.numpy() for v in model.weights}
             np.savez(folder / f"{name}.npz", **weights)

@@ -1,5 +1,6 @@
 """What the converter leaves undone, done to its file: the same results from less work.
 
+- Ids go to a table as they are: what counts a negative one from the table's end goes, and GATHER refuses it.
 - A row of an embedding E, times W, plus b is a row of E W + b: where rows of a constant go into a product with a
   constant, one table takes the place of both, as far as the file may grow. Where rows of the product are only put into
   another order, the table's are taken in that order at once.
@@ -29,6 +30,8 @@ def rewritten(data, growth=1.0):
     for graph in model.subgraphs:
         for one in (graph, *graph.operators):
             one.inputs, one.outputs = list(one.inputs), list(one.outputs)
+    for graph in model.subgraphs:
+        _count_from_the_front(model, graph)
     _join(model, growth)
     _drop_idle(model)
     for index, graph in enumerate(model.subgraphs):
@@ -38,6 +41,42 @@ def rewritten(data, growth=1.0):
     builder = flatbuffers.Builder(len(data))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+# ids
+
+
+def _count_from_the_front(model, graph):
+    """table[ids < 0 ? ids + V : ids] -> table[ids]"""
+    makers = _makers(graph)
+
+    def made_by(tensor, *names):
+        maker = makers.get(tensor)
+        return maker if maker is not None and _is(model, maker, *names) else None
+
+    for gather in graph.operators:
+        if not _of_rows(model, gather) or not _constant(model, graph, gather.inputs[0]):
+            continue
+        choice = made_by(gather.inputs[1], "SELECT", "SELECT_V2")
+        if choice is None:
+            continue
+        condition, other, ids = choice.inputs
+        beside = [_beside(model, graph, made_by(*one), ids) for one in ((condition, "LESS"), (other, "ADD"))]
+        if beside == [0, graph.tensors[gather.inputs[0]].shape[0]]:
+            gather.inputs = [gather.inputs[0], ids]
+
+
+def _beside(model, graph, operator, ids):
+    """The one whole number that an operator takes behind `ids`, or None."""
+    if operator is None:
+        return None
+    first, second = operator.inputs
+    tensor = graph.tensors[second]
+    data = model.buffers[tensor.buffer].data
+    if first != ids or flatbuffer.dtype(tensor) not in ("int32", "int64") or data is None or len(data) == 0:
+        return None
+    numbers = flatbuffer.values(model, tensor)
+    return numbers.item() if numbers.size == 1 else None
 
 
 # tables of products
@@ -64,7 +103,7 @@ def _products(model):
     """Buffer of an embedding -> (subgraph, FULLY_CONNECTED, the GATHER of the rows that go into it)."""
     products = defaultdict(list)
     for graph in model.subgraphs:
-        makers = {tensor: operator for operator in graph.operators for tensor in operator.outputs}
+        makers = _makers(graph)
         for product in graph.operators:
             if not _is(model, product, "FULLY_CONNECTED") or not _plain(model, graph, product):
                 continue
@@ -256,6 +295,10 @@ def _constant(model, graph, tensor):
     data, dtype = model.buffers[tensor.buffer].data, flatbuffer.dtype(tensor)
     numbers = dtype == "float32" or (dtype == "int8" and flatbuffer.scales(tensor) is not None)
     return numbers and data is not None and len(data) > 0
+
+
+def _makers(graph):
+    return {tensor: operator for operator in graph.operators for tensor in operator.outputs}
 
 
 def _needed(graph, tensors):

@@ -9,6 +9,7 @@ from exported import unexported
 
 import seqkeras
 from seqkeras import export
+from seqkeras.cli import usage
 from seqkeras.export import tflite
 from seqkeras.export.audit import audit
 from seqkeras.export.rewriting import rewritten
@@ -197,6 +198,18 @@ def test_constants_grow_no_further_than_allowed(vocabulary, converted, seed):
         assert len(rewritten(plain, growth)) <= len(plain) * growth
 
 
+@pytest.mark.parametrize("growth", [1.0, 20.0])
+def test_a_negative_id_is_refused_and_not_counted_from_the_end(growth, converted, tmp_path):
+    plain = converted(seqkeras.SequenceClassifier(30, 2, units=8), 5)
+    data = rewritten(plain, growth)
+    assert audit(data)["operators"].get("LESS", 0) == audit(plain)["operators"]["LESS"] - 1
+    (tmp_path / "y").write_bytes(data)
+    for runtime in (Interpreter, Compiled):
+        for ids in ([4, -1, 5, 0, 0], [4, 30, 5, 0, 0]):
+            with pytest.raises(RuntimeError):
+                runtime(tmp_path / "y").run("classify", {"ids": np.array([ids], "int32")})
+
+
 def test_a_table_that_is_needed_elsewhere_stays(tmp_path, seed):
     """An embedding that a residual layer adds: looked up beside the table of products."""
     table, kernel = matrix(30, 8), matrix(8, 8)
@@ -234,3 +247,10 @@ def test_growth_below_one_is_refused(tmp_path):
     for growth in (0.5, -1, float("nan"), float("inf"), "2", True, None):
         with pytest.raises(ValueError, match="growth"):
             export.to_tflite(seqkeras.SequenceClassifier(9, 2, units=4), tmp_path / "x", 4, growth=growth)
+
+
+def test_the_command_line_hands_growth_on():
+    assert usage.understood(["export", "x", "--growth", "2.5"]).growth == 2.5
+    assert usage.understood(["export", "x"]).growth == 1
+    with pytest.raises(SystemExit):
+        usage.understood(["export", "x", "--growth", "0.5"])
