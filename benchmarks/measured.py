@@ -21,8 +21,24 @@ def adam(schedule):
     return keras.optimizers.Adam(schedule, clipnorm=1.0)
 
 
-def train(model, data, epochs, rate, monitor, loss=None, warmup=0.05, hours=None, optimizer=adam, **measures):
-    """Fit with a cosine schedule, keep the weights of the best epoch by `monitor`, the last if None; seconds of it.
+def train(model, data, epochs, rate, monitor, loss=None, hours=None, **given):
+    """`fit`, keeping the weights of the best epoch by `monitor`; seconds of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        best = os.path.join(folder, "best.weights.h5")
+        mode = "min" if "loss" in monitor or "perplexity" in monitor else "max"
+        keep = keras.callbacks.ModelCheckpoint(
+            best, monitor=monitor, mode=mode, save_best_only=True, save_weights_only=True
+        )
+        callbacks = [keep, *([Limit(hours)] if hours else [])]
+        seconds = fit(model, data, epochs, rate, loss, validation_data=data.validation, callbacks=callbacks, **given)
+        model.load_weights(best)
+    return seconds
+
+
+def fit(
+    model, data, epochs, rate, loss=None, warmup=0.05, optimizer=adam, validation_data=None, callbacks=(), **measures
+):
+    """Fit with a cosine schedule; seconds of it.
 
     `loss` and `measures` (metrics=…) are those of `compile`; cross-entropy and what belongs to the model if None.
     `optimizer`: schedule -> optimizer.
@@ -36,20 +52,9 @@ def train(model, data, epochs, rate, monitor, loss=None, warmup=0.05, hours=None
         classes = isinstance(model, seqkeras.SequenceClassifier)
         measures = {"metrics": ["accuracy"]} if classes else {"weighted_metrics": tokens}
     model.compile(optimizer(schedule), loss or seqkeras.CrossEntropy(), **measures)
-    with tempfile.TemporaryDirectory() as folder:
-        best = os.path.join(folder, "best.weights.h5")
-        callbacks = [Limit(hours)] if hours else []
-        if monitor is not None:
-            mode = "min" if "loss" in monitor or "perplexity" in monitor else "max"
-            kept = {"save_best_only": True, "save_weights_only": True}
-            callbacks.append(keras.callbacks.ModelCheckpoint(best, monitor=monitor, mode=mode, **kept))
-        validation = None if monitor is None else data.validation
-        begin = time.monotonic()
-        model.fit(data.train, validation_data=validation, epochs=epochs, callbacks=callbacks, verbose=2)
-        seconds = time.monotonic() - begin
-        if monitor is not None:
-            model.load_weights(best)
-    return seconds
+    begin = time.monotonic()
+    model.fit(data.train, validation_data=validation_data, epochs=epochs, callbacks=list(callbacks), verbose=2)
+    return time.monotonic() - begin
 
 
 class Limit(keras.callbacks.Callback):

@@ -14,10 +14,11 @@ from turns import Side, compared, write
 
 from seqkeras import cells, recurrence  # noqa: F401 - all cells are known
 
+LENGTHS = {"lstm": (32, 128), "gru": (32, 128), **dict.fromkeys(UNUSUAL, (32,))}
 CASES = [
     {"cell": cell, "units": 256, "length": length, "batch": 64}
-    for cell, length in [(cell, length) for cell in ("lstm", "gru") for length in (32, 128)]
-    + [(c, 32) for c in UNUSUAL]
+    for cell, lengths in LENGTHS.items()
+    for length in lengths
 ]
 
 

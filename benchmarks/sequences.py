@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import tensorflow as tf
-from measured import DATA, adam, report, train
+from measured import DATA, adam, fit, report, train
 
 import seqkeras
 from seqkeras import pipelines
@@ -115,7 +115,7 @@ def shakespeare():
     ):
         model = seqkeras.LanguageModel(FIRST + len(known), dropout=0.0, **sizes)
         compiled = {"weighted_metrics": [], "jit_compile": True}
-        seconds = train(model, data, 8, 2e-3, None, optimizer=optimizer, **compiled)
+        seconds = fit(model, data, 8, 2e-3, optimizer=optimizer, **compiled)
         value = model.evaluate(rows[:, :-1], rows[:, 1:], batch_size=256, verbose=0, return_dict=True)["loss"]
         report(f"shakespeare {name}", model, "nats a character", value, published, seconds)
 

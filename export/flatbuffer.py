@@ -57,6 +57,57 @@ def values(model, tensor):
     return (numbers - zero) * scale
 
 
+def is_a(model, operator, *names):
+    """Whether an operator is one of those named."""
+    number = kind(model.operatorCodes[operator.opcodeIndex])
+    return number in [getattr(schema.BuiltinOperator, name) for name in names]
+
+
+def gathers_rows(model, operator):
+    """Whether it gathers along the first axis."""
+    return is_a(model, operator, "GATHER") and not (operator.builtinOptions.axis or operator.builtinOptions.batchDims)
+
+
+def has_numbers(model, graph, tensor):
+    """Whether it is a constant of floats, as they are or in 8 bits."""
+    tensor = graph.tensors[tensor]
+    data = model.buffers[tensor.buffer].data
+    numbers = dtype(tensor) == "float32" or (dtype(tensor) == "int8" and scales(tensor) is not None)
+    return numbers and data is not None and len(data) > 0
+
+
+def makers(graph):
+    """Tensor -> the operator that makes it."""
+    return {tensor: operator for operator in graph.operators for tensor in operator.outputs}
+
+
+def needed(graph, tensors):
+    """`tensors` and all they are made from."""
+    found = set(tensors)
+    for operator in reversed(graph.operators):
+        if found & set(operator.outputs):
+            found |= set(operator.inputs)
+    return found
+
+
+def live(graph):
+    """The operators on which a subgraph's outputs depend."""
+    read = needed(graph, graph.outputs)
+    return [operator for operator in graph.operators if read & set(operator.outputs)]
+
+
+def bytes_in_use(model):
+    """Bytes of the constants in use."""
+    used = {
+        graph.tensors[tensor].buffer
+        for graph in model.subgraphs
+        for operator in live(graph)
+        for tensor in operator.inputs
+        if tensor >= 0
+    }
+    return sum(len(data) for data in (model.buffers[number].data for number in used) if data is not None)
+
+
 def new_buffer(model, array):
     """The number of a new buffer that holds an array."""
     model.buffers.append(schema.BufferT(data=np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)))

@@ -48,14 +48,14 @@ def rewritten(data, growth=1.0):
 
 def _count_from_the_front(model, graph):
     """table[ids < 0 ? ids + V : ids] -> table[ids]"""
-    makers = _makers(graph)
+    makers = flatbuffer.makers(graph)
 
     def made_by(tensor, *names):
         maker = makers.get(tensor)
-        return maker if maker is not None and _is(model, maker, *names) else None
+        return maker if maker is not None and flatbuffer.is_a(model, maker, *names) else None
 
     for gather in graph.operators:
-        if not _of_rows(model, gather) or not _constant(model, graph, gather.inputs[0]):
+        if not flatbuffer.gathers_rows(model, gather) or not flatbuffer.has_numbers(model, graph, gather.inputs[0]):
             continue
         choice = made_by(gather.inputs[1], "SELECT", "SELECT_V2")
         if choice is None:
@@ -84,13 +84,13 @@ def _beside(model, graph, operator, ids):
 
 def _join(model, growth):
     """Puts tables in the place of products while they fit: of an embedding all or none, embedding by embedding."""
-    limit = growth * _size(model)
+    limit = growth * flatbuffer.bytes_in_use(model)
     for products in _products(model).values():
         before = [list(graph.operators) for graph in model.subgraphs]
         for graph, product, gather in products:  # as if it were looked up: what is then still read?
             looked_up = schema.OperatorT(inputs=[gather.inputs[1]], outputs=product.outputs)
             graph.operators[graph.operators.index(product)] = looked_up
-        size = _size(model) + sum({_key(*found): _planned(*found) for found in products}.values())
+        size = flatbuffer.bytes_in_use(model) + sum({_key(*found): _planned(*found) for found in products}.values())
         for graph, operators in zip(model.subgraphs, before, strict=True):
             graph.operators = operators
         if size <= limit:
@@ -103,14 +103,18 @@ def _products(model):
     """Buffer of an embedding -> (subgraph, FULLY_CONNECTED, the GATHER of the rows that go into it)."""
     products = defaultdict(list)
     for graph in model.subgraphs:
-        makers = _makers(graph)
+        makers = flatbuffer.makers(graph)
         for product in graph.operators:
-            if not _is(model, product, "FULLY_CONNECTED") or not _plain(model, graph, product):
+            if not flatbuffer.is_a(model, product, "FULLY_CONNECTED") or not _plain(model, graph, product):
                 continue
             width, rows = graph.tensors[product.inputs[1]].shape[-1], makers.get(product.inputs[0])
-            while rows is not None and _is(model, rows, "RESHAPE", "DEQUANTIZE"):
+            while rows is not None and flatbuffer.is_a(model, rows, "RESHAPE", "DEQUANTIZE"):
                 rows = makers.get(rows.inputs[0]) if graph.tensors[rows.outputs[0]].shape[-1] == width else None
-            if rows is None or not _of_rows(model, rows) or not _constant(model, graph, rows.inputs[0]):
+            if (
+                rows is None
+                or not flatbuffer.gathers_rows(model, rows)
+                or not flatbuffer.has_numbers(model, graph, rows.inputs[0])
+            ):
                 continue
             table, ids = (graph.tensors[tensor] for tensor in rows.inputs)
             if len(table.shape) == 2 and table.shape[1] == width and flatbuffer.dtype(ids) in ("int32", "int64"):
@@ -122,7 +126,7 @@ def _plain(model, graph, product):
     """Whether a product is one of floats with constants, and nothing more."""
     options = product.builtinOptions
     floats = all(flatbuffer.dtype(graph.tensors[t]) == "float32" for t in (product.inputs[0], *product.outputs))
-    constants = all(tensor < 0 or _constant(model, graph, tensor) for tensor in product.inputs[1:])
+    constants = all(tensor < 0 or flatbuffer.has_numbers(model, graph, tensor) for tensor in product.inputs[1:])
     return floats and constants and not (options.fusedActivationFunction or options.weightsFormat)
 
 
@@ -205,9 +209,9 @@ def _rows(model, graph, table, ids, out):
 
 
 def _reordered(model, graph, rows):
-    """The GATHER that takes of these rows each once at most, in an order of its own, and alone reads them; or None."""
+    """The GATHER that alone reads these rows and takes no more of them than there are; or None."""
     readers = [operator for operator in graph.operators if rows in operator.inputs]
-    if len(readers) != 1 or rows in graph.outputs or not _of_rows(model, readers[0]):
+    if len(readers) != 1 or rows in graph.outputs or not flatbuffer.gathers_rows(model, readers[0]):
         return None
     (order,) = readers
     fewer = np.prod(graph.tensors[order.inputs[1]].shape) <= graph.tensors[rows].shape[0]
@@ -219,7 +223,9 @@ def _reordered(model, graph, rows):
 
 def _drop_idle(model):
     """Takes out of each WHILE the variables on which neither a result nor its end depends, inner loops first."""
-    loops = [(graph, one) for graph in model.subgraphs for one in graph.operators if _is(model, one, "WHILE")]
+    loops = [
+        (graph, one) for graph in model.subgraphs for one in graph.operators if flatbuffer.is_a(model, one, "WHILE")
+    ]
     callers = Counter(index for graph in model.subgraphs for one in graph.operators for index in flatbuffer.called(one))
     callers.update(signature.subgraphIndex for signature in model.signatureDefs or ())
     for graph, loop in reversed(loops):
@@ -232,8 +238,8 @@ def _drop_idle(model):
         kept, before = {i for i, tensor in enumerate(loop.outputs) if tensor in read}, None
         while kept != before:
             before = kept
-            ends = _needed(condition, condition.outputs)
-            goes_on = _needed(body, [body.outputs[i] for i in kept])
+            ends = flatbuffer.needed(condition, condition.outputs)
+            goes_on = flatbuffer.needed(body, [body.outputs[i] for i in kept])
             kept = kept | {i for i, tensor in enumerate(condition.inputs) if tensor in ends}
             kept = kept | {i for i, tensor in enumerate(body.inputs) if tensor in goes_on}
         for one in (loop, condition, body):
@@ -247,7 +253,7 @@ def _drop_idle(model):
 
 def _sweep(model, index, graph):
     """Takes out of a subgraph the operators and tensors that nothing reads."""
-    graph.operators = _live(graph)
+    graph.operators = flatbuffer.live(graph)
     parts = [(one, part) for one in (graph, *graph.operators) for part in _TENSORS]
     lists = [(one, part) for one, part in parts if getattr(one, part, None) is not None]
     used = sorted({int(t) for one, part in lists for t in getattr(one, part) if t >= 0})
@@ -277,51 +283,3 @@ def _sweep_buffers(model):
     model.metadataBuffer = None  # the list of those that metadata holds, no longer read
     for holder in holders:
         holder.buffer = place[holder.buffer]
-
-
-def _is(model, operator, *names):
-    number = flatbuffer.kind(model.operatorCodes[operator.opcodeIndex])
-    return number in [getattr(schema.BuiltinOperator, name) for name in names]
-
-
-def _of_rows(model, operator):
-    """Whether it gathers along the first axis."""
-    return _is(model, operator, "GATHER") and not (operator.builtinOptions.axis or operator.builtinOptions.batchDims)
-
-
-def _constant(model, graph, tensor):
-    """Whether it is a constant of floats, as they are or in 8 bits."""
-    tensor = graph.tensors[tensor]
-    data, dtype = model.buffers[tensor.buffer].data, flatbuffer.dtype(tensor)
-    numbers = dtype == "float32" or (dtype == "int8" and flatbuffer.scales(tensor) is not None)
-    return numbers and data is not None and len(data) > 0
-
-
-def _makers(graph):
-    return {tensor: operator for operator in graph.operators for tensor in operator.outputs}
-
-
-def _needed(graph, tensors):
-    """`tensors` and all they are made from."""
-    needed = set(tensors)
-    for operator in reversed(graph.operators):
-        if needed & set(operator.outputs):
-            needed |= set(operator.inputs)
-    return needed
-
-
-def _live(graph):
-    needed = _needed(graph, graph.outputs)
-    return [operator for operator in graph.operators if needed & set(operator.outputs)]
-
-
-def _size(model):
-    """Bytes of the constants in use."""
-    used = {
-        graph.tensors[tensor].buffer
-        for graph in model.subgraphs
-        for operator in _live(graph)
-        for tensor in operator.inputs
-        if tensor >= 0
-    }
-    return sum(len(data) for data in (model.buffers[number].data for number in used) if data is not None)

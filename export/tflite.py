@@ -69,8 +69,9 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
             files[name] = Path(folder) / f"{name}.tflite"
             trace(model, Path(folder) / name, length, loops.STRATEGIES[name])
             convert(Path(folder) / name, files[name], quantize)
-            audit(files[name])  # what it refuses is not rewritten
-            files[name].write_bytes(rewritten(files[name].read_bytes(), growth))
+            data = files[name].read_bytes()
+            audit(data)  # what it refuses is not rewritten
+            files[name].write_bytes(rewritten(data, growth))
         report = {"strategy": strategy}
         if strategy == "auto":
             times = measured(files, next(iter(model.signatures(1, length))))

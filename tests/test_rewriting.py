@@ -178,7 +178,7 @@ def test_a_file_of_integers_alone_stays(tmp_path, seed):
     np.testing.assert_array_equal(run(rewritten(plain, 9.0))["x"], run(plain)["x"])
 
 
-def test_a_variable_is_refused_before_anything_is_rewritten(tmp_path, monkeypatch):
+def test_what_the_audit_refuses_is_not_rewritten(tmp_path, monkeypatch):
     def never(data, growth):
         raise AssertionError("rewritten")
 
