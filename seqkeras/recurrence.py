@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import functools
 
 import keras
 from keras import ops
@@ -12,6 +13,7 @@ from seqkeras.masks import Masked
 from seqkeras.saving import saveable
 
 if keras.backend.backend() == "tensorflow":
+    from seqkeras import cudnn
     from seqkeras.kernel import compiles, forward, kernel
 
 
@@ -60,6 +62,9 @@ class Recurrence(Masked):
 
     def __init__(self, cell, reverse=False, **kwargs):
         super().__init__(**kwargs)
+        by_cudnn = keras.backend.backend() == "tensorflow" and cudnn.permits(cell)
+        self.by_cudnn = cudnn.made(cell, reverse) if by_cudnn else None
+        self.supports_jit = not by_cudnn  # XLA compiles no cuDNN
 
     def build(self, input_shape):
         if not self.cell.built:
@@ -76,15 +81,21 @@ class Recurrence(Masked):
         if inputs.shape[1] == 0:  # nothing to run over
             outputs = ops.zeros((ops.shape(inputs)[0], 0, self.cell.units), dtype=inputs.dtype)
             return self._pooled(outputs, mask, tuple(initial_state), pooling)
-        projected = self.cell.project(ops.transpose(inputs, (1, 0, 2)), training)
-        time_mask = None if mask is None else ops.transpose(mask)
-        arguments = self.cell, projected, time_mask, tuple(initial_state)
+
+        def by(loop, *more):
+            projected = self.cell.project(ops.transpose(inputs, (1, 0, 2)), training)
+            time_mask = None if mask is None else ops.transpose(mask)
+            return loop(self.cell, projected, time_mask, tuple(initial_state), *more)
+
+        fast = functools.partial(by, loop or fastest(inputs.shape[1], training), self.reverse)
         if teacher is not None:
-            outputs, state = taught(*arguments, ops.transpose(teacher, (1, 0, 2)), self.reverse)
+            outputs, state = by(taught, ops.transpose(teacher, (1, 0, 2)), self.reverse)
         elif pooling is not None and pooling_loop is not None:
-            return pooling_loop(*arguments, self.reverse, pooling)
+            return by(pooling_loop, self.reverse, pooling)
+        elif loop is None and self.by_cudnn:
+            outputs, state = self.by_cudnn(self.cell, inputs, mask, tuple(initial_state), otherwise=fast)
         else:
-            outputs, state = (loop or fastest(inputs.shape[1], training))(*arguments, self.reverse)
+            outputs, state = fast()
         return self._pooled(ops.transpose(outputs, (1, 0, 2)), mask, state, pooling)
 
     def _pooled(self, outputs, mask, state, pooling):

@@ -16,6 +16,7 @@ CHAIN = [
     "attention",
     "loops",
     "kernel",
+    "cudnn",
     "pooling",
     "recurrence",
     "transformer",
@@ -26,7 +27,7 @@ CHAIN = [
 ]
 TALKING = {"__main__", "cli", "converter"}
 COMMAND = {"__main__", "cli"}  # the command line: the part of seqkeras/ that knows all three folders
-TENSORFLOW = {"kernel", "distribution"}
+TENSORFLOW = {"kernel", "cudnn", "distribution"}
 DEVICE = {"tensorflow", "tensorflow_text", "tensorflow_datasets", "ai_edge_litert"}
 UNTELLING = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 ABOUT_300_LINES = 360

@@ -1,0 +1,109 @@
+"""LSTM and GRU by cuDNN, NVIDIA's library for its GPUs, through the layers of Keras that call it under TensorFlow.
+
+Without a GPU the same layers go through their own loop; that their numbers are those of ours is tested there.
+"""
+
+import functools
+import logging
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from seqkeras.cells import GRU
+from seqkeras.cells_lstm import LSTM
+from seqkeras.loops import real
+
+AS_KERAS = {}  # class of a cell -> (Keras's layer, function of the cell: kernel, recurrent kernel, bias)
+
+
+def reason(cell, mask=None):
+    """One line that says why cuDNN does not run a cell; None if it does.
+
+    Args:
+        cell: a `cells.Cell`, as it is or wrapped in noise.
+        mask: bool [B, T] whose values are known, or None. A mask in a graph is looked at when it runs.
+    """
+    why = []
+    if type(cell) not in AS_KERAS:
+        why.append(f"it has {' and '.join(one.__name__ for one in AS_KERAS)} as they are, no {type(cell).__name__}")
+    if cell.compute_dtype not in ("float16", "float32", "float64"):
+        why.append(f"it does not compute in {cell.compute_dtype}")
+    if mask is not None and not right_padded(mask):
+        why.append("it takes padding behind the real steps of a row alone")
+    if not tf.config.list_physical_devices("GPU"):
+        why.append("TensorFlow sees no GPU")
+    return f"no cuDNN: {'; '.join(why)}" if why else None
+
+
+def permits(cell):
+    """Whether cuDNN runs a cell. Where there is a GPU and it does not, the `reason` is logged, once."""
+    why = reason(cell)
+    if why and tf.config.list_physical_devices("GPU"):
+        _told(why)
+    return why is None
+
+
+@functools.cache
+def _told(why):
+    logging.getLogger("seqkeras").warning(why)
+
+
+def right_padded(mask):
+    """Whether nothing real stands behind padding in any row of a mask [B, T]: bool []."""
+    return tf.reduce_all(mask[:, :-1] | ~mask[:, 1:])
+
+
+def made(cell, reverse):
+    """The loop by cuDNN of a cell that it `permits`: the function `run`.
+
+    run(cell, inputs [B, T, D], mask bool [B, T] or None, state, otherwise) -> as of `loops`, (outputs [T, B, H] in the
+    order of the input, final state); `otherwise` is a function without arguments that returns the same by another
+    loop, for a mask that is not `right_padded`.
+    """
+    options = {"go_backwards": reverse, "return_sequences": True, "return_state": True, "dtype": cell.dtype_policy}
+    kind, weights = AS_KERAS[type(cell)]
+    layer = kind(cell.units, **options)
+
+    def all_steps(cell, inputs, mask, state):
+        for name, weight in zip(("kernel", "recurrent_kernel", "bias"), weights(cell), strict=True):
+            setattr(layer.cell, name, ops.cast(weight, cell.compute_dtype))  # the cell's own: `build` would make others
+        layer.built = layer.cell.built = True
+        outputs, *final = layer(inputs, mask=mask, initial_state=list(state))
+        outputs = tf.transpose(outputs, (1, 0, 2))
+        return tf.reverse(outputs, [0]) if reverse else outputs, tuple(final)
+
+    def run(cell, inputs, mask, state, otherwise):
+        if mask is None:
+            return all_steps(cell, inputs, None, state)
+
+        def padded():
+            first = tf.range(tf.shape(mask)[1]) == 0
+            outputs, final = all_steps(cell, inputs, mask | first, state)  # cuDNN wants a real step in each row
+            some = tf.reduce_any(mask, axis=1)[:, None]
+            return real(outputs, tf.transpose(mask)), tuple(
+                tf.where(some, n, s) for n, s in zip(final, state, strict=True)
+            )
+
+        return tf.cond(right_padded(mask), padded, otherwise)
+
+    return run
+
+
+def _lstm(cell):
+    """Keras's order of the gates is i, f, g, o."""
+
+    def ordered(weight):
+        i, f, o, g = cell.split(weight)
+        return ops.concatenate([i, f, g, o], axis=-1)
+
+    return ordered(cell.kernel), ordered(cell.recurrent_kernel), ordered(cell.bias)
+
+
+def _gru(cell):
+    """Keras's second bias stands behind the product, for all three gates."""
+    behind = ops.pad(cell.reset_bias, ((2 * cell.units, 0),))
+    return cell.kernel, cell.recurrent_kernel, ops.stack([cell.bias.value, behind])
+
+
+AS_KERAS |= {LSTM: (keras.layers.LSTM, _lstm), GRU: (keras.layers.GRU, _gru)}
