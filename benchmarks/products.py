@@ -2,7 +2,8 @@
 
 A row is a training step as `make bench-train` takes it, beside the same step's products and nothing else: of the input
 and of the states, for the weights, and back to the states. "ratio" is the products' share of the step: with the same
-products no loop makes it faster than that.
+products no loop makes it faster than that. The first row is large products, TensorFlow's beside PyTorch's: their
+"gflop" in that time is the rate that no small product exceeds.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import importlib.metadata
 import sys
 
 from train import SIDES, UNUSUAL
-from turns import Side, compared, write
+from turns import Side, compared, duel, write
 
 from seqkeras import cells, recurrence  # noqa: F401 - all cells are known
 
@@ -42,6 +43,10 @@ def main():
     versions = {name: importlib.metadata.version(name) for name in ("seqkeras", "keras", "tensorflow")}
     versions |= torch.ask(versions=True)
     rows = []
+    large = {"length": 32, "batch": 64, "projections": [(2048, 2048)], "recurrent": []}
+    for row in duel("two products of 2048 x 2048 x 2048", sides[1:], large, arguments.rounds)[0]:
+        rows.append({**row, "gflop": round(2 * 2 * 2048**3 / 1e9, 2)})
+        print(rows[-1], flush=True)
     for case in CASES:
         projections, recurrent = shapes(case["cell"], case["units"])
         steps = case["length"] * case["batch"]
