@@ -4,7 +4,8 @@ A row is one call from Python, text of full length as ids in, probabilities out:
 output, softmax over 27 languages. float32 beside float32, 8-bit weights beside onnxruntime's dynamic quantisation
 (which leaves a GRU in float32), and the best of each side beside the best of the other; "best" counts 8-bit weights
 only where they cost less than a point of accuracy on held-out names. Ours are exported with strategy="auto" and
-growth=4: the embedding times the layer's kernel is one table where the constants do not grow to more than that.
+growth=4: the embedding times the layer's kernel is one table where the constants do not grow to more than that. What is
+fastest depends on the threads that the caller gives, so there is a file for each number of them.
 """
 
 import argparse
@@ -54,10 +55,10 @@ def prepare(folder):
             )
             model.compile(keras.optimizers.Adam(3e-3), seqkeras.CrossEntropy(), metrics=["accuracy"])
             model.fit(data.train, validation_data=data.validation, epochs=2, verbose=2)
-            for length, precision in product(LENGTHS, PRECISIONS):
-                file = folder / f"{name}.{length}.{precision}.tflite"
+            for length, threads, precision in product(LENGTHS, THREADS, PRECISIONS):
+                file = folder / f"{name}.{length}.{threads}.{precision}.tflite"
                 weights = None if precision == "float32" else precision
-                report = export.to_tflite(model, file, length, weights, "auto", growth=4)
+                report = export.to_tflite(model, file, length, weights, "auto", growth=4, num_threads=threads)
                 print(file.name, report["bytes"], report["strategy"], report["milliseconds"], flush=True)
             weights = {re.sub(r"_\d+/", "/", v.path).replace("/", "."): v.numpy() for v in model.weights}
             np.savez(folder / f"{name}.npz", **weights)

@@ -31,6 +31,7 @@ def write_bundle(
     quality=None,
     strategy="loop",
     growth=1.0,
+    num_threads=1,
 ):
     """Exports, audits and compares, and writes the bundle in one piece or not at all; an older bundle is replaced.
 
@@ -48,7 +49,8 @@ def write_bundle(
             gives values as they are in the world. A forecast needs it; a mean of 0 and a deviation of 1 change nothing.
         quantize: None for float32, "int8" for 8-bit weights; then `metric` and `bound` are needed.
         quality: dict of figures to be kept in the manifest.
-        strategy, growth: how recurrent layers go over time, how large the file may become for it: as in `to_tflite`.
+        strategy, growth, num_threads: how recurrent layers go over time, how large the file may become for it, and how
+            many threads it will be given: as in `to_tflite`.
 
     Returns:
         The manifest, a dict.
@@ -75,12 +77,14 @@ def write_bundle(
     as_the_file_takes(inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
     with folders.written(folder) as new:
         described = _save(tokenizers, new)
-        audited = to_tflite(model, new / "model.tflite", length, quantize, strategy, growth)
+        audited = to_tflite(model, new / "model.tflite", length, quantize, strategy, growth, num_threads)
         manifest = {
             "bundle": 1,
             "task": task,
             "weights": quantize or "float32",
             "strategy": audited["strategy"],
+            "growth": float(growth),
+            "num_threads": int(num_threads),
             "parameters": int(model.count_params()),
             "special_ids": {"PAD": PAD, "START": START, "END": END, "UNKNOWN": UNKNOWN},
             "tokenizers": described,

@@ -33,7 +33,7 @@ from seqkeras.tokens import START
 ROUNDS = 30  # in which strategies take turns to be measured
 
 
-def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1.0):
+def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1.0, num_threads=1):
     """Writes `model` as a LiteRT file that `audit` finds clean, in one piece or not at all.
 
     Args:
@@ -43,21 +43,23 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
         quantize: None for float32, "int8" for 8-bit weights (dynamic range).
         strategy: how recurrent layers go over time, all with the same results: "loop", a WHILE operator, which stops at
             the end of a shorter input; "partly_unrolled", the same with four steps a round; "unrolled", without one;
-            "auto", whichever is the fastest at the full length, here and now, on one thread.
+            "auto", whichever is the fastest at the full length, here and now.
         growth: how many times as large the constants may become to save work. A layer's product with an embedding's
             rows is looked up in one table (vocabulary × the layer's gates) where that fits: at 1 only where the
             constants become no larger, as mostly for characters; 2 or 3 make it so for many words too.
+        num_threads: how many threads the file will be given where it runs; "auto" measures with as many.
 
     Returns:
         What `audit` says of the file, the "strategy", and with "auto" the "milliseconds" of each.
 
     Raises:
-        ValueError: a model, `quantize`, `length`, `strategy`, `growth` or `path` that cannot be; the audit failed.
+        ValueError: a model, or another of the arguments, that cannot be; the audit failed.
         RuntimeError: the converter failed; the message holds what it said last.
     """
     weights.check(quantize)
     arguments.choice(*loops.STRATEGIES, "auto", strategy=strategy)
     arguments.at_least(1, growth=growth)
+    arguments.positive(num_threads=num_threads)
     model = given.model_in_float32(model)
     length, path = checked_length(model, length), Path(path)
     folders.make(path.parent)
@@ -74,16 +76,16 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
             files[name].write_bytes(rewritten(data, growth))
         report = {"strategy": strategy}
         if strategy == "auto":
-            times = measured(files, next(iter(model.signatures(1, length))))
+            times = measured(files, next(iter(model.signatures(1, length))), num_threads)
             report = {"strategy": min(times, key=times.get), "milliseconds": times}
         report |= audit(files[report["strategy"]])
         os.replace(files[report["strategy"]], path)
     return report
 
 
-def measured(files, signature):
+def measured(files, signature, num_threads):
     """Milliseconds of a call at full length, the files taking turns: dict of name -> path -> dict of name -> median."""
-    runs = {name: Interpreter(path) for name, path in files.items()}
+    runs = {name: Interpreter(path, num_threads) for name, path in files.items()}
     specs = next(iter(runs.values())).inputs(signature)
     inputs = {
         name: np.full(shape, 0.5 if dtype.kind == "f" else 0 if name == "label" else START, dtype)

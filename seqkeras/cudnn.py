@@ -3,8 +3,7 @@
 Without a GPU the same layers go through their own loop; that their numbers are those of ours is tested there.
 """
 
-import functools
-import logging
+import warnings
 
 import keras
 import tensorflow as tf
@@ -37,16 +36,11 @@ def reason(cell, mask=None):
 
 
 def permits(cell):
-    """Whether cuDNN runs a cell. Where there is a GPU and it does not, the `reason` is logged, once."""
+    """Whether cuDNN runs a cell. Where there is a GPU and it does not, a warning gives the `reason`."""
     why = reason(cell)
     if why and tf.config.list_physical_devices("GPU"):
-        _told(why)
+        warnings.warn(why, stacklevel=2)
     return why is None
-
-
-@functools.cache
-def _told(why):
-    logging.getLogger("seqkeras").warning(why)
 
 
 def right_padded(mask):

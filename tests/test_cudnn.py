@@ -1,6 +1,6 @@
 """Why cuDNN is not used is one line; the layers of Keras that call it say and learn what the loop does."""
 
-import logging
+import warnings
 
 import keras
 import numpy as np
@@ -31,7 +31,6 @@ def gpu(monkeypatch):
 
     monkeypatch.setattr(tf.config, "list_physical_devices", physical)
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: there)
-    cudnn._told.cache_clear()
 
 
 def both_ways(cell, mask, reverse, dtype="float32"):
@@ -102,18 +101,19 @@ def test_where_there_is_a_gpu_a_training_step_is_cudnns_and_not_compiled(cell, g
     assert {"CudnnRNNV3", "CudnnRNNBackpropV3"} <= operators(graph)
 
 
-def test_where_there_is_a_gpu_another_cell_says_once_why_not(gpu, caplog):
-    with caplog.at_level(logging.WARNING, "seqkeras"):
+def test_where_there_is_a_gpu_another_cell_says_once_why_not(gpu):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("default")
         model = seqkeras.SequenceClassifier(11, 3, units=H, cell="mut1", num_layers=2)
-    assert [record.message for record in caplog.records] == ["no cuDNN: it has LSTM and GRU as they are, no MUT1"]
+    assert [str(one.message) for one in said] == ["no cuDNN: it has LSTM and GRU as they are, no MUT1"]
     model.compile("adam", seqkeras.CrossEntropy())
     assert model.jit_compile
 
 
-def test_without_a_gpu_nothing_is_said(caplog):
-    with caplog.at_level(logging.DEBUG, "seqkeras"):
+def test_without_a_gpu_nothing_is_said():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         Recurrence(cells.make("mut1", H))
-    assert not caplog.records
 
 
 def test_the_reason_is_one_line_with_all_there_is_to_say(gpu):

@@ -13,7 +13,7 @@ FOLDER, PRECISION = Path(sys.argv[1]), sys.argv[2]
 
 
 def make(name, length, threads):
-    interpreter = Interpreter(str(FOLDER / f"{name}.{length}.{PRECISION}.tflite"), num_threads=threads)
+    interpreter = Interpreter(str(FOLDER / f"{name}.{length}.{threads}.{PRECISION}.tflite"), num_threads=threads)
     interpreter.allocate_tensors()
     ids, probabilities = (
         one[0]["index"] for one in (interpreter.get_input_details(), interpreter.get_output_details())

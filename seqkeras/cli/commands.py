@@ -86,9 +86,8 @@ def export(asked):
         records = runs.spread(run.held_out(), asked.examples)
     with working("exporting and comparing"):
         weights = "int8" if asked.int8 else None
-        manifest = run.export(
-            folder / "bundle", records, weights, asked.bound, strategy=asked.strategy, growth=asked.growth
-        )
+        how = {"strategy": asked.strategy, "growth": asked.growth, "num_threads": asked.threads}
+        manifest = run.export(folder / "bundle", records, weights, asked.bound, **how)
     size = manifest["files"]["model.tflite"]["bytes"]
     print(f"{folder / 'bundle'}: model.tflite of {size:,} bytes, {manifest['weights']} weights, {manifest['strategy']}")
     _print("beside Keras", {way: row for way, row in manifest["parity"].items() if isinstance(row, dict)})

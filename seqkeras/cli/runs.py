@@ -102,8 +102,8 @@ class Run:
             results |= compared(self.answers(given), references)
         return results
 
-    def export(self, folder, records, quantize=None, bound=None, quality=None, strategy="loop", growth=1.0):
-        """Writes a bundle, proved on `inputs` of these records. Returns its manifest; see `export.write_bundle`.
+    def export(self, folder, records, quantize=None, bound=None, quality=None, **options):
+        """Writes a bundle, proved on `inputs` of these records, with `options` of `export.write_bundle`; its manifest.
 
         With 8-bit weights the answers may differ from the model's by `bound`: in accuracy, or in character edits
         beside the references (when generating: beside what the model itself says).
@@ -121,8 +121,7 @@ class Run:
             metric=metric,
             bound=bound if quantize else None,
             quality=quality,
-            strategy=strategy,
-            growth=growth,
+            **options,
         )
 
     def metric(self, records):

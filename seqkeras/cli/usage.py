@@ -239,6 +239,9 @@ def _export(commands):
         metavar="X",
         help="how many times as large the file's constants may become to save products (1)",
     )
+    made.add_argument(
+        "--threads", type=COUNT, default=1, metavar="N", help="the file will run with; auto measures with as many (1)"
+    )
 
 
 def _demo(commands):
