@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 import keras
+import numpy as np
 
-from seqkeras.export.manifest import TASKS, roles
+from seqkeras.export.manifest import READ, TASKS, roles
 from seqkeras.export.quantize import in_float32
 from seqkeras.pipelines.tokenizers import Tokenizer, WordCharacters, Words
 
@@ -57,6 +58,16 @@ def checked_tokenizers(task, inputs, model, tokenizers):
             )
     check_characters(tokenizers, {name: (spec.shape, spec.dtype) for name, spec in inputs.items()})
     return dict(tokenizers)
+
+
+def check_numbers(inputs, tokenizers, names):
+    """That each id of the inputs is one of its tokenizer's, and each label one of the names."""
+    sizes = {name: tokenizers[role].vocab_size for name, role in READ.items() if role in tokenizers}
+    for name, size in {**sizes, "label": len(names or ())}.items():
+        wrong = np.asarray(inputs.get(name, 0))
+        wrong = wrong[(wrong < 0) | (wrong >= max(size, 1))]
+        if wrong.size:
+            raise ValueError(f"Expected {name} from 0 to {size - 1}. Received: {wrong[0]}")
 
 
 def check_characters(tokenizers, inputs):

@@ -55,14 +55,14 @@ def parity(model, path, inputs, metric=None, bound=None):
     expected = reference.run(inputs)
     report = {"examples": n}
     if metric is not None:
-        report |= {"bound": float(bound), "keras": float(metric(expected))}
+        report |= {"bound": float(bound), "keras": _figure(metric, expected)}
     faults = []
 
     def judge(name, got, compared, milliseconds):
         result = {"compared": n, **compared}
         wrong = result.pop("wrong")
         if metric is not None:
-            result["metric"] = float(metric(got))
+            result["metric"] = _figure(metric, got)
             if not abs(result["metric"] - report["keras"]) <= bound:
                 faults.append(f"{name}: metric {result['metric']:.6g}, Keras's {report['keras']:.6g}")
         elif wrong:
@@ -105,6 +105,16 @@ def check_metric(metric, bound):
         raise ValueError(
             f"Expected metric to be a function and bound a number from 0. Received: metric={metric!r}, bound={bound!r}"
         )
+
+
+def _figure(metric, outputs):
+    """What a metric says of outputs."""
+    try:
+        return float(metric(outputs))
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"Expected metric to give a number, of outputs {sorted(outputs)}. Received: {type(error).__name__}: {error}"
+        ) from error
 
 
 class Reference:

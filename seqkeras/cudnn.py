@@ -13,8 +13,6 @@ from seqkeras.cells import GRU
 from seqkeras.cells_lstm import LSTM
 from seqkeras.loops import real
 
-AS_KERAS = {}  # class of a cell -> (Keras's layer, function of the cell: kernel, recurrent kernel, bias)
-
 
 def reason(cell, mask=None):
     """One line that says why cuDNN does not run a cell; None if it does.
@@ -100,4 +98,4 @@ def _gru(cell):
     return cell.kernel, cell.recurrent_kernel, ops.stack([cell.bias.value, behind])
 
 
-AS_KERAS |= {LSTM: (keras.layers.LSTM, _lstm), GRU: (keras.layers.GRU, _gru)}
+AS_KERAS = {LSTM: (keras.layers.LSTM, _lstm), GRU: (keras.layers.GRU, _gru)}  # and its kernel, recurrent kernel, bias

@@ -43,7 +43,7 @@ def looping(loop, pooling_loop=None):
 
 @saveable
 class Recurrence(Masked):
-    """A cell over all time steps.
+    """A cell over all time steps, by the fastest of the loops, or by `cudnn` where a GPU and the cell permit it.
 
     Args:
         cell: a `cells.Cell`, as it is or wrapped in noise by `cells_regularized`.

@@ -101,6 +101,16 @@ def test_probabilities_are_held_to_their_bound():
         ({"source": np.full((2, 4), 4)}, {"metric": len, "bound": "1"}, "bound a number from 0. .*bound='1'"),
         ({"source": np.full((2, 4), 4)}, {"metric": len, "bound": float("nan")}, "bound=nan"),
         ({"source": np.full((2, 4), 4)}, {"metric": "len", "bound": 1}, "metric to be a function"),
+        (
+            {"source": np.full((2, 4), 4)},
+            {"metric": lambda o: o["label"], "bound": 1},
+            r"of outputs \['ids'\]. .*KeyError",
+        ),
+        (
+            {"source": np.full((2, 4), 4)},
+            {"metric": lambda o: o["ids"], "bound": 1},
+            "a number, of outputs .*TypeError",
+        ),
         (np.full((2, 4), 4), {}, "a dict of arrays by name"),
     ],
 )
