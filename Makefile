@@ -45,11 +45,11 @@ $(INSTALLED): setup.cfg constraints.txt
 		{ echo "Expected Python 3.11 to 3.13. Received: $$($(PYTHON) --version 2>&1); try make PYTHON=python3.11" >&2; exit 1; }
 	@echo "Installing into .venv, a few minutes the first time"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
 	@touch $@
 
 $(PEERS): benchmarks/requirements.txt
 	@echo "Installing what is measured beside into .venv-bench"
 	@$(PYTHON) -m venv .venv-bench
-	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r $<
+	@.venv-bench/bin/python -m pip install -qq --disable-pip-version-check --no-input -r $<
 	@touch $@

@@ -16,6 +16,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 SECONDS = 0.15  # a measurement takes about so long, or one step
+PAUSE = 0.05  # before it: the threads of the side before may still be waiting for work, and busy with that
 
 
 def serve(make, **versions):
@@ -41,6 +42,8 @@ def serve(make, **versions):
         elif "versions" in request:
             answer = versions
         else:
+            time.sleep(PAUSE)
+            step()
             began = time.perf_counter()
             for _ in range(steps):
                 step()

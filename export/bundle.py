@@ -9,7 +9,7 @@ import numpy as np
 
 from seqkeras.export import folders, given, snippets
 from seqkeras.export import manifest as manifests
-from seqkeras.export.parity import as_the_file_takes, check_metric, parity
+from seqkeras.export.parity import check_metric, parity
 from seqkeras.export.tflite import checked_length, to_tflite
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
@@ -50,7 +50,7 @@ def write_bundle(
         quantize: None for float32, "int8" for 8-bit weights; then `metric` and `bound` are needed.
         quality: dict of figures to be kept in the manifest.
         strategy, growth, num_threads: how recurrent layers go over time, how large the file may become for it, and how
-            many threads it will be given: as in `to_tflite`.
+            many threads it will be given: as in `to_tflite`; "auto" measures with `inputs`.
 
     Returns:
         The manifest, a dict.
@@ -74,16 +74,17 @@ def write_bundle(
     if names is None and task in manifests.LABELLED:
         raise ValueError("Expected the names of the classes. Received: labels=None")
     scale = _checked_scale(task, specs, scale)
-    taken = as_the_file_takes(inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
+    taken = given.as_the_file_takes(inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
     given.check_numbers(taken, tokenizers, names)
     with folders.written(folder) as new:
         described = _save(tokenizers, new)
-        audited = to_tflite(model, new / "model.tflite", length, quantize, strategy, growth, num_threads)
+        audited = to_tflite(model, new / "model.tflite", length, quantize, strategy, growth, num_threads, taken)
         manifest = {
             "bundle": 1,
             "task": task,
             "weights": quantize or "float32",
             "strategy": audited["strategy"],
+            "milliseconds": audited.get("milliseconds"),
             "growth": float(growth),
             "num_threads": int(num_threads),
             "parameters": int(model.count_params()),

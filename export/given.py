@@ -122,3 +122,39 @@ def _distinct(labels, classes, what="labels"):
 def _made_with(model, argument):
     """What a model, or the one that a search is over, was made with; None where it takes no such argument."""
     return getattr(getattr(model, "model", model), argument, None)
+
+
+def as_the_file_takes(inputs, specs):
+    """Each input as the file takes it, but with all rows: zeros behind each row up to the static length.
+
+    Args:
+        inputs: dict of arrays.
+        specs: dict of (shape, dtype) at batch 1.
+    """
+    if not isinstance(inputs, Mapping):
+        raise ValueError(
+            "Expected inputs as a dict of arrays by name, such as held_out gives. "
+            f"Received: inputs of type {type(inputs).__name__}"
+        )
+    if inputs.keys() != specs.keys():
+        raise ValueError(f"Expected inputs {sorted(specs)}. Received: {sorted(inputs)}")
+    arrays = {name: _array(name, inputs[name], dtype) for name, (_, dtype) in specs.items()}
+    rows = {array.shape[:1] for array in arrays.values()}
+    if len(rows) != 1 or rows & {(), (0,)}:
+        shapes = {name: array.shape for name, array in arrays.items()}
+        raise ValueError(f"Expected inputs of one or more rows each, as many of all. Received: shapes {shapes}")
+    padded = {}
+    for name, array in arrays.items():
+        shape, _ = specs[name]
+        if array.ndim != len(shape) or array.shape[1:2] > shape[1:2] or array.shape[2:] != shape[2:]:
+            raise ValueError(f"Expected {name} of at most {shape[1:]}. Received: {name} of {array.shape[1:]}")
+        behind = [(0, 0)] + [(0, size - had) for size, had in zip(shape[1:], array.shape[1:], strict=True)]
+        padded[name] = np.pad(array, behind)
+    return padded
+
+
+def _array(name, value, dtype):
+    try:
+        return np.asarray(value, dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Expected {name} as an array of {dtype}. Received: {value!r:.60} ({error})") from None

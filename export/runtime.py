@@ -184,7 +184,10 @@ class Classifier(Bundle):
 
 
 class Tagger(Bundle):
-    """`tag("text")`, or real values [T, D] -> [{label: probability or value}], one for each token or step."""
+    """`tag("text")`, or real values [T, D] -> [{label: probability or value}], one for each token or step.
+
+    The labels stand in their order: `max(one, key=one.get)` is the likeliest.
+    """
 
     def __call__(self, given):
         inputs, steps = self.read(given)
@@ -193,7 +196,10 @@ class Tagger(Bundle):
 
 
 class Understander(Bundle):
-    """`understand("text")` -> {"tags": [{tag: probability}], one for each token, "label": {label: probability}}."""
+    """`understand("text")` -> {"tags": [{tag: probability}], one for each token, "label": {label: probability}}.
+
+    The tags stand in their order, of the labels the likeliest is first.
+    """
 
     def __call__(self, given):
         inputs, steps = self.read(given)

@@ -30,10 +30,10 @@ from seqkeras.export.runtime import Interpreter
 from seqkeras.export.saved_model import save
 from seqkeras.tokens import START
 
-ROUNDS = 30  # in which strategies take turns to be measured
+ROUNDS, ROWS, CALLS = 5, 10, 9  # in which strategies take turns to be measured; inputs; calls with each of them
 
 
-def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1.0, num_threads=1):
+def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1.0, num_threads=1, inputs=None):
     """Writes `model` as a LiteRT file that `audit` finds clean, in one piece or not at all.
 
     Args:
@@ -43,14 +43,16 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
         quantize: None for float32, "int8" for 8-bit weights (dynamic range).
         strategy: how recurrent layers go over time, all with the same results: "loop", a WHILE operator, which stops at
             the end of a shorter input; "partly_unrolled", the same with four steps a round; "unrolled", without one;
-            "auto", whichever is the fastest at the full length, here and now.
+            "auto", whichever is the fastest here and now.
         growth: how many times as large the constants may become to save work. A layer's product with an embedding's
             rows is looked up in one table (vocabulary × the layer's gates) where that fits: at 1 only where the
             constants become no larger, as mostly for characters; 2 or 3 make it so for many words too.
         num_threads: how many threads the file will be given where it runs; "auto" measures with as many.
+        inputs: what "auto" measures with, as `held_out` gives it: dict of arrays [n, ...] as the task's signature names
+            them; None for one input of the full length.
 
     Returns:
-        What `audit` says of the file, the "strategy", and with "auto" the "milliseconds" of each.
+        What `audit` says of the file, the "strategy", and with "auto" the "milliseconds" an input of each.
 
     Raises:
         ValueError: a model, or another of the arguments, that cannot be; the audit failed.
@@ -76,30 +78,49 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
             files[name].write_bytes(rewritten(data, growth))
         report = {"strategy": strategy}
         if strategy == "auto":
-            times = measured(files, next(iter(model.signatures(1, length))), num_threads)
+            times = measured(files, next(iter(model.signatures(1, length))), num_threads, inputs)
             report = {"strategy": min(times, key=times.get), "milliseconds": times}
         report |= audit(files[report["strategy"]])
         os.replace(files[report["strategy"]], path)
     return report
 
 
-def measured(files, signature, num_threads):
-    """Milliseconds of a call at full length, the files taking turns: dict of name -> path -> dict of name -> median."""
-    runs = {name: Interpreter(path, num_threads) for name, path in files.items()}
-    specs = next(iter(runs.values())).inputs(signature)
+def measured(files, signature, num_threads, inputs):
+    """Milliseconds an input, the files taking turns: dict of name -> path -> dict of name -> mean of medians.
+
+    One interpreter at a time: the threads of one that waits would keep the cores busy.
+    """
+    times = {name: [] for name in files}
+    for _ in range(ROUNDS):
+        for name, path in files.items():
+            run = Interpreter(path, num_threads)
+            specs = run.inputs(signature)
+            taken = _full(specs) if inputs is None else given.as_the_file_takes(inputs, specs)
+            rows = np.unique(np.linspace(0, len(next(iter(taken.values()))) - 1, ROWS).astype(int))
+            times[name].append([_milliseconds(run, signature, taken, row) for row in rows])
+    return {name: float(np.median(taken, axis=0).mean()) for name, taken in times.items()}
+
+
+def _milliseconds(run, signature, inputs, row):
+    """What a call with one row of the inputs takes, the first ones aside."""
+    one = {name: array[row : row + 1] for name, array in inputs.items()}
+    taken = []
+    for _ in range(CALLS):
+        began = time.perf_counter()
+        run.run(signature, one)
+        taken.append((time.perf_counter() - began) * 1e3)
+    return statistics.median(taken[CALLS // 3 :])
+
+
+def _full(specs):
+    """One input of the full length."""
     inputs = {
         name: np.full(shape, 0.5 if dtype.kind == "f" else 0 if name == "label" else START, dtype)
         for name, (shape, dtype) in specs.items()
     }
     if "length" in inputs:
         inputs["length"][:] = inputs["values"].shape[1]
-    times = {name: [] for name in runs}
-    for _ in range(1 + ROUNDS):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run.run(signature, inputs)
-            times[name].append((time.perf_counter() - began) * 1e3)
-    return {name: statistics.median(taken[1:]) for name, taken in times.items()}
+    return inputs
 
 
 def checked_length(model, length):

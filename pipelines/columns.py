@@ -87,7 +87,7 @@ def check_counts(records, **columns):
     first = next(iter(counts.values()))
     for index in np.flatnonzero(np.any([first != other for other in counts.values()], axis=0)):
         received = ", ".join(f"{of_all[index]} {name}" for name, of_all in counts.items())
-        raise ValueError(f"Expected as many of each. Received: {received} in {records.places[index]}")
+        raise ValueError(f"Expected as many {' as '.join(counts)}. Received: {received} in {records.places[index]}")
 
 
 def ended(column):

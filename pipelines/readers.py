@@ -87,9 +87,10 @@ def table(path, columns=None, delimiter=None, header=None, encoding="utf-8"):
         rows = _rows(path, delimiter, encoding)
         head = _head(rows, 2 if named or header else 1)
         first = next((index for index, (_, row) in enumerate(head) if row), 0)
+        line = head[first][0] if head else 1
         names = tuple(name.strip() for name in head.pop(first)[1]) if named or header else ()
         width = len(names) if named else next((len(row) for _, row in head if row), 0)
-        where = f"{path}, a row of which has {width} columns with {delimiter!r} between them"
+        where = f"{path}:{line}, which {delimiter!r} divides into {width}"
         numbers = range(width) if columns is None else [column_number(one, names, width, where) for one in columns]
 
         def chosen(line, row):

@@ -30,12 +30,12 @@ class SequenceClassifier(Reader):
         units, num_layers, dropout: of the encoder.
         cell, bidirectional, residual: of a recurrent encoder.
         pooling: "last" (the encoder's summary), "max" or "mean" over real positions.
-        embedding_units, input_units: width of the token embedding, `units` if None; of real-valued input.
+        embedding_units: width of the token embedding, `units` if None. input_units: width of real-valued input.
         encoder: "recurrent", "transformer", "convolution", or a baseline of one layer: "window" (the first `window`
             positions only), "bag" (a bag of words).
         window: positions that a convolution or a window sees.
-        num_heads, max_length: of a Transformer; recurrent_dropout, zoneout: rates of the noise in the recurrence.
-        character_vocab_size, …, word_dropout: as of `reading.Reader`.
+        num_heads, max_length: of a Transformer. recurrent_dropout, zoneout: rates of the noise in the recurrence.
+        character_vocab_size, character_encoder, character_units, word_length, word_dropout: as of `reading.Reader`.
 
     Call arguments: as of `reading.Reader`. Returns: logits [B, num_classes].
     """
@@ -318,7 +318,7 @@ class TransformerSeq2Seq(EncoderDecoder):
 
     Args:
         vocab_size, target_vocab_size: number of source and target ids; the same if the second is None.
-        units, num_layers, num_heads, ff_units, dropout: of encoder and decoder; ff_units is 4 * units if None.
+        units, num_layers, num_heads, ff_units, dropout: of encoder and decoder; 4 * units if `ff_units` is None.
         max_length: longest source and longest target, its START or END counted.
         norm: "pre" or "post". positions: "sinusoid" or "learned".
         tied_embeddings: the target embedding is the output layer too.

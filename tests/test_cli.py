@@ -115,9 +115,10 @@ def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
         wanted = {
             name: parameter.default
             for name, parameter in constructor.items()
-            if name != "kwargs" and name not in options.FROM_THE_DATA
+            if name not in ("kwargs", *options.FROM_THE_DATA, *options.NOT_READ)
         }
         assert {option.name: option.default for option in options.of(model)} == wanted
+        assert [option.name for option in options.of(model) if not option.help] == []
         assert all(f"--{name.replace('_', '-')}" in said for name in wanted)
 
 
@@ -138,6 +139,9 @@ def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
         ("train classify a.tsv --name x --columns text", "expected two"),
         ("train classify a.tsv --name x --units many", "invalid int"),
         ("train translate a b --name x --model Seq2Seq --score dot", "Seq2Seq has no --score"),
+        ("train classify a.tsv --name x --window 3", "--encoder recurrent has no use for --window"),
+        ("train classify a.tsv --name x --encoder bag --cell lstm --num-heads 2", "no use for --cell, --num-heads"),
+        ("export x --bound 0.1", "--int8, which --bound is for"),
         ("evaluate ../x", "plain name"),
     ],
 )

@@ -60,8 +60,8 @@ def test_a_classifier_writes_no_outputs_and_its_fastest_form_is_one_that_was_mea
     ids = np.where(np.arange(12) < np.arange(1, 13)[:, None], np.random.randint(4, 20, (12, 12)), 0).astype("int32")
     expected = np.asarray(model.classify(ids)["probabilities"])
     whiles = {"loop": 2, "partly_unrolled": 4, "unrolled": 0}  # in both directions; what is left over is a loop more
-    for strategy, threads in (("loop", 1), ("auto", 1), ("auto", 2)):
-        report = export.to_tflite(model, tmp_path / strategy, 12, strategy=strategy, num_threads=threads)
+    for strategy, options in (("loop", {}), ("auto", {"num_threads": 2}), ("auto", {"inputs": {"ids": ids}})):
+        report = export.to_tflite(model, tmp_path / strategy, 12, strategy=strategy, **options)
         assert "DYNAMIC_UPDATE_SLICE" not in report["operators"]
         assert report["operators"].get("WHILE", 0) == whiles[report["strategy"]]
         for runtime in (Interpreter, Compiled):
@@ -89,7 +89,15 @@ def test_the_command_line_knows_every_strategy(strategy):
 
 
 @pytest.mark.parametrize(
-    "asked", [{"strategy": "fused"}, {"num_threads": 0}, {"num_threads": True}, {"num_threads": 1.5}, {"growth": 0.5}]
+    "asked",
+    [
+        {"strategy": "fused"},
+        {"num_threads": 0},
+        {"num_threads": True},
+        {"num_threads": 1.5},
+        {"growth": 0.5},
+        {"inputs": {"source": [[4]]}, "strategy": "auto"},
+    ],
 )
 def test_what_no_file_can_be_made_for_is_refused(asked, tmp_path):
     with pytest.raises(ValueError, match=f"{next(iter(asked))}.* Received"):

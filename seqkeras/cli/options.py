@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FROM_THE_DATA = ("vocab_size", "target_vocab_size", "num_classes", "input_units", "max_length")
+NOT_READ = ("character_vocab_size", "character_encoder", "character_units", "word_length")  # words by their characters
 
 
 class Option(NamedTuple):
@@ -33,7 +34,7 @@ def of(model):
     return [
         Option(argument.arg, ast.literal_eval(default), said.get(argument.arg, ""))
         for argument, default in zip(arguments, constructor.args.defaults, strict=True)
-        if argument.arg not in FROM_THE_DATA
+        if argument.arg not in FROM_THE_DATA + NOT_READ
     ]
 
 
@@ -42,7 +43,7 @@ def _arguments(docstring):
     section = re.search(r"^Args:\n((?:[ ]+.*\n?)+)", docstring, re.MULTILINE)
     said, names = {}, []
     for line in inspect.cleandoc(section[1]).splitlines() if section else ():
-        for piece in re.split(r"(?<=\.) (?=[a-z_]+: )", line.strip()):
+        for piece in re.split(r"(?<=\.) (?=[a-z_]+(?:, [a-z_]+)*: )", line.strip()):
             entry = re.match(r"([a-z_]+(?:, [a-z_]+)*): (.*)", piece)
             if entry:
                 names, piece = entry[1].split(", "), entry[2]

@@ -13,6 +13,11 @@ MODELS = {
     "translate": ("AttentionSeq2Seq", "Seq2Seq", "TransformerSeq2Seq"),
 }
 TOKENIZERS = {"classify": "words", "generate": "characters", "translate": "unigram"}
+ENCODERS = {  # that have a use for an option
+    **dict.fromkeys(("cell", "bidirectional", "residual", "recurrent_dropout", "zoneout"), ("recurrent",)),
+    "num_heads": ("transformer",),
+    "window": ("convolution", "window"),
+}
 OPTION = "option "  # before the name of a model's option, in the parsed arguments
 EXAMPLES = """\
 examples:
@@ -53,6 +58,10 @@ def understood(arguments=None):
         asked.parser.error(f"expected a plain name for the run. Received: {asked.name!r}")
     if asked.command == "train":
         _check_train(asked)
+    if asked.command == "export":
+        if asked.bound is not None and not asked.int8:
+            asked.parser.error("expected --int8, which --bound is for. Received: --bound alone")
+        asked.bound = 0.01 if asked.bound is None else asked.bound
     return asked
 
 
@@ -71,6 +80,12 @@ def _check_train(asked):
     if unknown:
         takes = ", ".join(_flag(name) for name in sorted(known))
         asked.parser.error(f"{asked.model} has no {', '.join(unknown)}; it has {takes}")
+    encoder = asked.options.get("encoder", "recurrent")
+    idle = [
+        _flag(name) for name in asked.options if "encoder" in known and encoder not in ENCODERS.get(name, (encoder,))
+    ]
+    if idle:
+        asked.parser.error(f"--encoder {encoder} has no use for {', '.join(idle)}")
 
 
 def _command(commands, name, text, epilog=None, usage=None):
@@ -143,7 +158,9 @@ def _data(made, task, data):
     group.add_argument("--header", action="store_true", help="the first line names the columns")
     group.add_argument("--encoding", default="utf-8", help="of the files (utf-8)")
     choices = ("characters", "bytes", "words", "unigram", "bpe")
-    group.add_argument("--tokenizer", choices=choices, default=TOKENIZERS[task], help=f"({TOKENIZERS[task]})")
+    group.add_argument(
+        "--tokenizer", choices=choices, default=TOKENIZERS[task], help=f"how a text becomes ids ({TOKENIZERS[task]})"
+    )
     group.add_argument("--vocab-size", type=COUNT, metavar="N", help="at most so many ids")
     group.add_argument("--max-length", type=COUNT, metavar="N", help="longer examples are skipped and counted")
 
@@ -151,12 +168,20 @@ def _data(made, task, data):
 def _training(made):
     group = made.add_argument_group("training")
     _kept(group)
-    group.add_argument("--epochs", type=COUNT, default=10, metavar="N", help="(10)")
-    group.add_argument("--batch-size", type=COUNT, default=64, metavar="N", help="(64)")
+    group.add_argument(
+        "--epochs", type=COUNT, default=10, metavar="N", help="times that all examples are gone through (10)"
+    )
+    group.add_argument("--batch-size", type=COUNT, default=64, metavar="N", help="examples a step (64)")
     group.add_argument(
         "--learning-rate", type=_number(float, 0, 1000), default=2e-3, metavar="X", help="highest of a cosine (0.002)"
     )
-    group.add_argument("--label-smoothing", type=SHARE, default=0.0, metavar="X", help="(0)")
+    group.add_argument(
+        "--label-smoothing",
+        type=SHARE,
+        default=0.0,
+        metavar="X",
+        help="share of the probability that the other classes get (0)",
+    )
     group.add_argument(
         "--patience",
         type=_number(int, 0, 2**31 - 1),
@@ -165,13 +190,13 @@ def _training(made):
         help="stop after N epochs without gain (0: never)",
     )
     group.add_argument("--buckets", type=COUNT, default=1, metavar="N", help="padded shapes; each is compiled once (1)")
-    group.add_argument("--seed", type=SEED, default=0, metavar="N", help="(0)")
+    group.add_argument("--seed", type=SEED, default=0, metavar="N", help="of all that is drawn (0)")
     group.add_argument("--strategy", default="default", help="default, mirrored, or mirrored:CPU:0,CPU:1")
 
 
 def _model(made, task):
     group = made.add_argument_group("model")
-    group.add_argument("--model", choices=MODELS[task], default=MODELS[task][0], help=f"({MODELS[task][0]})")
+    group.add_argument("--model", choices=MODELS[task], default=MODELS[task][0], help=f"its class ({MODELS[task][0]})")
     every = {option.name: option for model in reversed(MODELS[task]) for option in options.of(model)}
     for name, option in every.items():
         kind = {"action": argparse.BooleanOptionalAction}
@@ -192,7 +217,7 @@ def _evaluate(commands):
         "data",
         nargs="*",
         metavar="FILE",
-        help="in the format of the training files; without one, those of --test or validation",
+        help="in the format of the training files; without one, what --test named in training, or the validation split",
     )
 
 
@@ -220,17 +245,17 @@ def _export(commands):
         "export",
         "write a trained model as a verified LiteRT file",
         "The result is a folder, runs/NAME/bundle: model.tflite, tokenizers, manifest.json, code to paste.\n"
-        "It is written only if the file gives the answers of the model on held-out examples.",
+        "It is written only if the file answers held-out examples as the model does, and replaces an older one.",
     )
     _run(made)
     made.add_argument("--int8", action="store_true", help="weights of 8 bits: a file about a quarter as large")
-    made.add_argument("--bound", type=SHARE, default=0.01, metavar="X", help="with --int8, quality it may cost (0.01)")
+    made.add_argument("--bound", type=SHARE, metavar="X", help="with --int8: quality that it may cost (0.01)")
     made.add_argument("--examples", type=COUNT, default=100, metavar="N", help="held-out examples to compare (100)")
     made.add_argument(
         "--strategy",
         choices=("loop", "partly_unrolled", "unrolled", "auto"),
         default="loop",
-        help="how recurrent layers go over time; auto measures which is the fastest at the full length (loop)",
+        help="how recurrent layers go over time; auto: whichever answers the held-out examples fastest (loop)",
     )
     made.add_argument(
         "--growth",
@@ -240,7 +265,11 @@ def _export(commands):
         help="how many times as large the file's constants may become to save products (1)",
     )
     made.add_argument(
-        "--threads", type=COUNT, default=1, metavar="N", help="the file will run with; auto measures with as many (1)"
+        "--threads",
+        type=COUNT,
+        default=1,
+        metavar="N",
+        help="that the file will be given; auto measures with as many (1)",
     )
 
 
@@ -249,10 +278,10 @@ def _demo(commands):
         commands,
         "demo",
         "train, export and check three small models on embedded data",
-        "Some five minutes on two cores. Writes runs/demo: bundles, results.json, report.html.",
+        "Some three minutes on two cores. Writes runs/demo: bundles, results.json, report.html.",
     )
     made.add_argument("--thorough", action="store_true", help="train longer, to a higher quality")
-    made.add_argument("--seed", type=SEED, default=0, metavar="N", help="(0)")
+    made.add_argument("--seed", type=SEED, default=0, metavar="N", help="of all that is drawn (0)")
 
 
 def _run(made):
