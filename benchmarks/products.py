@@ -44,7 +44,7 @@ def main():
     versions |= torch.ask(versions=True)
     rows = []
     large = {"length": 32, "batch": 64, "projections": [(2048, 2048)], "recurrent": []}
-    for row in duel("two products of 2048 x 2048 x 2048", sides[1:], large, arguments.rounds)[0]:
+    for row in duel("two products of 2048 x 2048 x 2048 in TensorFlow", sides[1:], large, arguments.rounds)[0]:
         rows.append({**row, "gflop": round(2 * 2 * 2048**3 / 1e9, 2)})
         print(rows[-1], flush=True)
     for case in CASES:

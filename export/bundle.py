@@ -84,9 +84,8 @@ def write_bundle(
             "task": task,
             "weights": quantize or "float32",
             "strategy": audited["strategy"],
-            "milliseconds": audited.get("milliseconds"),
             "growth": float(growth),
-            "num_threads": int(num_threads),
+            "measured": _measured(audited, num_threads),
             "parameters": int(model.count_params()),
             "special_ids": {"PAD": PAD, "START": START, "END": END, "UNKNOWN": UNKNOWN},
             "tokenizers": described,
@@ -107,6 +106,13 @@ def write_bundle(
         text = json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False)
         (new / "manifest.json").write_text(text + "\n", encoding="utf-8")
     return manifest
+
+
+def _measured(audited, num_threads):
+    """What the strategy was chosen by; None where it was given."""
+    if "milliseconds" not in audited:
+        return None
+    return {"num_threads": int(num_threads), "milliseconds": audited["milliseconds"]}
 
 
 def _save(tokenizers, folder):

@@ -62,12 +62,17 @@ def checked_tokenizers(task, inputs, model, tokenizers):
 
 def check_numbers(inputs, tokenizers, names):
     """That each id of the inputs is one of its tokenizer's, and each label one of the names."""
-    sizes = {name: tokenizers[role].vocab_size for name, role in READ.items() if role in tokenizers}
-    for name, size in {**sizes, "label": len(names or ())}.items():
-        wrong = np.asarray(inputs.get(name, 0))
-        wrong = wrong[(wrong < 0) | (wrong >= max(size, 1))]
-        if wrong.size:
-            raise ValueError(f"Expected {name} from 0 to {size - 1}. Received: {wrong[0]}")
+    for name, array in inputs.items():
+        if name == "label":
+            size = len(names)
+        elif READ.get(name) in tokenizers:
+            size = tokenizers[READ[name]].vocab_size
+        else:
+            continue
+        for row, *_ in np.argwhere((array < 0) | (array >= size)):
+            wrong = array[row].ravel()
+            wrong = wrong[(wrong < 0) | (wrong >= size)][0]
+            raise ValueError(f"Expected {name} from 0 to {size - 1}. Received: {wrong} in inputs[{name!r}][{row}]")
 
 
 def check_characters(tokenizers, inputs):
@@ -154,7 +159,14 @@ def as_the_file_takes(inputs, specs):
 
 
 def _array(name, value, dtype):
+    """An array as the file takes it; a number that it would be another in is refused."""
     try:
-        return np.asarray(value, dtype)
-    except (TypeError, ValueError) as error:
+        raw = np.asarray(value)
+        with np.errstate(invalid="ignore", over="ignore"):
+            array = raw.astype(dtype)
+        changed = array.dtype.kind == "i" and not np.array_equal(array, raw)
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"Expected {name} as an array of {dtype}. Received: {value!r:.60} ({error})") from None
+    if changed:
+        raise ValueError(f"Expected {name} as whole numbers of {dtype}. Received: {value!r:.60}")
+    return array

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from seqkeras import loops, recurrence
 from seqkeras.export import given
 from seqkeras.export.runtime import Compiled, Interpreter
 from seqkeras.export.saved_model import to_saved_model, traced
@@ -121,7 +122,8 @@ class Reference:
 
     def __init__(self, model):
         self.model = model
-        self._functions = traced(model)
+        with recurrence.looping(loops.in_place):  # on a GPU too, whose own loops round otherwise
+            self._functions = traced(model)
         self.task = next(iter(self._functions))
         self.steps = "step" in self._functions
 

@@ -30,7 +30,8 @@ from seqkeras.export.runtime import Interpreter
 from seqkeras.export.saved_model import save
 from seqkeras.tokens import START
 
-ROUNDS, ROWS, CALLS = 5, 10, 9  # in which strategies take turns to be measured; inputs; calls with each of them
+ROUNDS, ROWS = 5, 10  # in which strategies take turns to be measured; inputs
+CALLS, LONG = 9, 50  # with each of them; milliseconds after which there are no more
 
 
 def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1.0, num_threads=1, inputs=None):
@@ -64,6 +65,11 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
     arguments.positive(num_threads=num_threads)
     model = given.model_in_float32(model)
     length, path = checked_length(model, length), Path(path)
+    task, (_, specs) = next(iter(model.signatures(1, length).items()))
+    if inputs is not None:
+        inputs = given.as_the_file_takes(
+            inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()}
+        )
     folders.make(path.parent)
     if path.is_dir():
         raise ValueError(f"Expected the path of a file. Received: path={str(path)!r}, a folder")
@@ -78,14 +84,14 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
             files[name].write_bytes(rewritten(data, growth))
         report = {"strategy": strategy}
         if strategy == "auto":
-            times = measured(files, next(iter(model.signatures(1, length))), num_threads, inputs)
+            times = measured(files, task, num_threads, inputs)
             report = {"strategy": min(times, key=times.get), "milliseconds": times}
         report |= audit(files[report["strategy"]])
         os.replace(files[report["strategy"]], path)
     return report
 
 
-def measured(files, signature, num_threads, inputs):
+def measured(files, task, num_threads, inputs):
     """Milliseconds an input, the files taking turns: dict of name -> path -> dict of name -> mean of medians.
 
     One interpreter at a time: the threads of one that waits would keep the cores busy.
@@ -94,22 +100,21 @@ def measured(files, signature, num_threads, inputs):
     for _ in range(ROUNDS):
         for name, path in files.items():
             run = Interpreter(path, num_threads)
-            specs = run.inputs(signature)
-            taken = _full(specs) if inputs is None else given.as_the_file_takes(inputs, specs)
+            taken = _full(run.inputs(task)) if inputs is None else inputs
             rows = np.unique(np.linspace(0, len(next(iter(taken.values()))) - 1, ROWS).astype(int))
-            times[name].append([_milliseconds(run, signature, taken, row) for row in rows])
-    return {name: float(np.median(taken, axis=0).mean()) for name, taken in times.items()}
+            times[name].append([_milliseconds(run, task, taken, row) for row in rows])
+    return {name: float(np.median(each, axis=0).mean()) for name, each in times.items()}
 
 
-def _milliseconds(run, signature, inputs, row):
-    """What a call with one row of the inputs takes, the first ones aside."""
+def _milliseconds(run, task, inputs, row):
+    """What a call with one row of the inputs takes: the median of several, of few where one takes long."""
     one = {name: array[row : row + 1] for name, array in inputs.items()}
     taken = []
-    for _ in range(CALLS):
+    while len(taken) < CALLS and sum(taken) < LONG:
         began = time.perf_counter()
-        run.run(signature, one)
+        run.run(task, one)
         taken.append((time.perf_counter() - began) * 1e3)
-    return statistics.median(taken[CALLS // 3 :])
+    return statistics.median(taken[len(taken) // 3 :])
 
 
 def _full(specs):

@@ -1,6 +1,7 @@
 """LSTM and GRU by cuDNN, NVIDIA's library for its GPUs, through the layers of Keras that call it under TensorFlow.
 
-Without a GPU the same layers go through their own loop; that their numbers are those of ours is tested there.
+Without a GPU the same layers go through their own loop; that their numbers are those of ours is tested there. A graph
+traced with a GPU holds cuDNN's operators, which CPUs have not; what `export` writes holds the loop.
 """
 
 import warnings
@@ -9,9 +10,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from seqkeras.cells import GRU
+from seqkeras.cells import GRU, Cell
 from seqkeras.cells_lstm import LSTM
+from seqkeras.cells_regularized import Noise
 from seqkeras.loops import real
+from seqkeras.masks import everywhere
 
 
 def reason(cell, mask=None):
@@ -25,18 +28,18 @@ def reason(cell, mask=None):
     if type(cell) not in AS_KERAS:
         why.append(f"it has {' and '.join(one.__name__ for one in AS_KERAS)} as they are, no {type(cell).__name__}")
     if cell.compute_dtype not in ("float16", "float32", "float64"):
-        why.append(f"it does not compute in {cell.compute_dtype}")
+        why.append(f"it has not been tried in {cell.compute_dtype}")
     if mask is not None and not right_padded(mask):
         why.append("it takes padding behind the real steps of a row alone")
-    if not tf.config.list_physical_devices("GPU"):
+    if not tf.config.get_visible_devices("GPU"):
         why.append("TensorFlow sees no GPU")
     return f"no cuDNN: {'; '.join(why)}" if why else None
 
 
 def permits(cell):
-    """Whether cuDNN runs a cell. Where there is a GPU and it does not, a warning gives the `reason`."""
+    """Whether cuDNN runs a cell. Where there is a GPU and it does not, a warning gives the `reason`, of a `Cell`."""
     why = reason(cell)
-    if why and tf.config.list_physical_devices("GPU"):
+    if why and isinstance(cell, (Cell, Noise)) and tf.config.get_visible_devices("GPU"):
         warnings.warn(why, stacklevel=2)
     return why is None
 
@@ -51,33 +54,35 @@ def made(cell, reverse):
 
     run(cell, inputs [B, T, D], mask bool [B, T] or None, state, otherwise) -> as of `loops`, (outputs [T, B, H] in the
     order of the input, final state); `otherwise` is a function without arguments that returns the same by another
-    loop, for a mask that is not `right_padded`.
+    loop, for an empty batch and for a mask that is not `right_padded`. The cell given is that of the layer that calls,
+    which may be a copy.
     """
     options = {"go_backwards": reverse, "return_sequences": True, "return_state": True, "dtype": cell.dtype_policy}
     kind, weights = AS_KERAS[type(cell)]
-    layer = kind(cell.units, **options)
+    layer = kind(cell.units, seed=0, **options)  # nothing is drawn: a seed of its own would change what others draw
+    layer.built = layer.cell.built = True
 
     def all_steps(cell, inputs, mask, state):
-        for name, weight in zip(("kernel", "recurrent_kernel", "bias"), weights(cell), strict=True):
-            setattr(layer.cell, name, ops.cast(weight, cell.compute_dtype))  # the cell's own: `build` would make others
-        layer.built = layer.cell.built = True
+        names = "kernel", "recurrent_kernel", "bias"
+        for name, weight in zip(names, weights(cell), strict=True):  # the cell's own: `build` would make others
+            setattr(layer.cell, name, ops.cast(weight, cell.compute_dtype))
         outputs, *final = layer(inputs, mask=mask, initial_state=list(state))
+        for name in names:
+            delattr(layer.cell, name)
         outputs = tf.transpose(outputs, (1, 0, 2))
         return tf.reverse(outputs, [0]) if reverse else outputs, tuple(final)
 
     def run(cell, inputs, mask, state, otherwise):
-        if mask is None:
-            return all_steps(cell, inputs, None, state)
+        mask = everywhere(inputs) if mask is None else mask
 
         def padded():
             first = tf.range(tf.shape(mask)[1]) == 0
             outputs, final = all_steps(cell, inputs, mask | first, state)  # cuDNN wants a real step in each row
             some = tf.reduce_any(mask, axis=1)[:, None]
-            return real(outputs, tf.transpose(mask)), tuple(
-                tf.where(some, n, s) for n, s in zip(final, state, strict=True)
-            )
+            final = tuple(tf.where(some, n, s) for n, s in zip(final, state, strict=True))
+            return real(outputs, tf.transpose(mask)), final
 
-        return tf.cond(right_padded(mask), padded, otherwise)
+        return tf.cond((tf.size(mask) > 0) & right_padded(mask), padded, otherwise)
 
     return run
 

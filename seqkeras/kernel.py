@@ -216,12 +216,12 @@ def _compiled(length):
 def compiles(length):
     """Whether a loop is compiled by XLA: in a graph, where its length is fixed; each other would be compiled anew.
 
-    On CPUs only: where there is another device, Keras has XLA compile the whole of `fit`'s step.
+    On CPUs only: where there is another device, Keras has XLA compile the whole of `fit`'s step, unless cuDNN is in it.
     """
     return (
         length is not None
         and tf.inside_function()
-        and all(device.device_type == "CPU" for device in tf.config.list_physical_devices())
+        and all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
     )
 
 

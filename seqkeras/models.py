@@ -27,15 +27,15 @@ class SequenceClassifier(Reader):
     Args:
         vocab_size: number of token ids; None for real-valued input of width `input_units`.
         num_classes: number of classes.
-        units, num_layers, dropout: of the encoder.
-        cell, bidirectional, residual: of a recurrent encoder.
+        units, num_layers, dropout: of the encoder. cell, bidirectional, residual: of a recurrent encoder.
         pooling: "last" (the encoder's summary), "max" or "mean" over real positions.
         embedding_units: width of the token embedding, `units` if None. input_units: width of real-valued input.
         encoder: "recurrent", "transformer", "convolution", or a baseline of one layer: "window" (the first `window`
             positions only), "bag" (a bag of words).
         window: positions that a convolution or a window sees.
         num_heads, max_length: of a Transformer. recurrent_dropout, zoneout: rates of the noise in the recurrence.
-        character_vocab_size, character_encoder, character_units, word_length, word_dropout: as of `reading.Reader`.
+        character_vocab_size, character_encoder, character_units, word_length: as of `reading.Reader`.
+        word_dropout: share of the words that are read as UNKNOWN in training.
 
     Call arguments: as of `reading.Reader`. Returns: logits [B, num_classes].
     """

@@ -115,7 +115,7 @@ def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
         wanted = {
             name: parameter.default
             for name, parameter in constructor.items()
-            if name not in ("kwargs", *options.FROM_THE_DATA, *options.NOT_READ)
+            if name not in ("kwargs", *options.NOT_ASKED)
         }
         assert {option.name: option.default for option in options.of(model)} == wanted
         assert [option.name for option in options.of(model) if not option.help] == []
@@ -141,7 +141,9 @@ def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
         ("train translate a b --name x --model Seq2Seq --score dot", "Seq2Seq has no --score"),
         ("train classify a.tsv --name x --window 3", "--encoder recurrent has no use for --window"),
         ("train classify a.tsv --name x --encoder bag --cell lstm --num-heads 2", "no use for --cell, --num-heads"),
+        ("train classify a.tsv --name x --encoder bag --num-layers 2", "--encoder bag has no use for --num-layers"),
         ("export x --bound 0.1", "--int8, which --bound is for"),
+        ("export x --threads 2", "--strategy auto, which --threads is for"),
         ("evaluate ../x", "plain name"),
     ],
 )

@@ -1,5 +1,6 @@
 """Why cuDNN is not used is one line; the layers of Keras that call it say and learn what the loop does."""
 
+import copy
 import warnings
 
 import keras
@@ -12,6 +13,9 @@ from seqkeras import cells, cudnn
 from seqkeras.cells_regularized import Zoneout
 from seqkeras.recurrence import Recurrence
 
+pytestmark = pytest.mark.skipif(
+    bool(tf.config.list_physical_devices("GPU")), reason="of Keras's layers where they go without cuDNN; there is a GPU"
+)
 B, T, D, H = 4, 5, 3, 4
 MASKS = {
     "none": None,
@@ -23,14 +27,13 @@ MASKS = {
 @pytest.fixture
 def gpu(monkeypatch):
     """TensorFlow believes in a GPU: graphs for one can be traced, not run."""
-    real = tf.config.list_physical_devices
-    there = [tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")]
+    real, there = tf.config.get_visible_devices, [tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")]
 
-    def physical(kind=None):
+    def devices(kind=None):
         return there if kind == "GPU" else real(kind) + there * (kind is None)
 
-    monkeypatch.setattr(tf.config, "list_physical_devices", physical)
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: there)
+    for which in ("list_physical_devices", "get_visible_devices", "list_logical_devices"):
+        monkeypatch.setattr(tf.config, which, devices)
 
 
 def both_ways(cell, mask, reverse, dtype="float32"):
@@ -79,6 +82,27 @@ def test_a_graph_looks_at_each_mask_when_it_runs(seed):
             np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_an_empty_batch_goes_by_the_loop(reverse):
+    layer = Recurrence(cells.make("gru", H), reverse)
+    layer.by_cudnn = cudnn.made(layer.cell, reverse)
+    for shape in ((0, T, D), (B, 0, D)):
+        outputs, (final,) = tf.function(layer)(tf.zeros(shape))
+        assert outputs.shape == (*shape[:2], H) and final.shape == (shape[0], H)
+
+
+def test_a_copy_of_a_layer_has_its_own_weights(seed):
+    layer = Recurrence(cells.make("lstm", H))
+    layer.by_cudnn = cudnn.made(layer.cell, reverse=False)
+    x = tf.random.normal((B, T, D))
+    layer(x)
+    twin = copy.deepcopy(layer)
+    twin.cell.kernel.assign(twin.cell.kernel * 2)
+    expected = Recurrence(twin.cell)(x)[0]
+    np.testing.assert_allclose(twin(x)[0], expected, atol=1e-6)
+    assert not np.allclose(layer(x)[0], expected, atol=1e-3)
+
+
 def operators(graph):
     return {op.type for op in graph.get_operations()} | {
         node.op for function in graph.as_graph_def().library.function for node in function.node_def
@@ -110,6 +134,12 @@ def test_where_there_is_a_gpu_another_cell_says_once_why_not(gpu):
     assert model.jit_compile
 
 
+def test_of_what_a_user_did_not_choose_nothing_is_said(gpu):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seqkeras.Forecaster(2, window=6, horizon=3, units=H, strategy="recursive", cell="lstm")
+
+
 def test_without_a_gpu_nothing_is_said():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -125,7 +155,7 @@ def test_the_reason_is_one_line_with_all_there_is_to_say(gpu):
     )
     for cell in (Zoneout(lstm, 0.1), *(cells.make(name, H) for name in cells.names() if name not in ("lstm", "gru"))):
         assert cudnn.reason(cell).startswith("no cuDNN: it has LSTM and GRU as they are, no ")
-    assert cudnn.reason(cells.names()["lstm"](H, dtype="bfloat16")) == "no cuDNN: it does not compute in bfloat16"
+    assert cudnn.reason(cells.names()["lstm"](H, dtype="bfloat16")) == "no cuDNN: it has not been tried in bfloat16"
 
 
 def test_without_a_gpu_that_is_the_reason():

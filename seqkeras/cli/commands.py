@@ -11,7 +11,7 @@ from seqkeras.cli.progress import say, working
 FEW = 100  # steps of training; a small model needs some hundreds
 MEANT = {  # words in the tables that do not say it themselves
     "cut": "texts longer than any in training, whose rest is not read",
-    "excused": "rows that differ behind a token for which Keras holds another for equally good",
+    "excused": "rows that differ from a token on where Keras finds two equally good",
 }
 
 
@@ -90,8 +90,8 @@ def export(asked):
         manifest = run.export(folder / "bundle", records, weights, asked.bound, **how)
     size = manifest["files"]["model.tflite"]["bytes"]
     print(f"{folder / 'bundle'}: model.tflite of {size:,} bytes, {manifest['weights']} weights, {manifest['strategy']}")
-    if manifest["milliseconds"]:
-        _print("milliseconds a text", {"": manifest["milliseconds"]})
+    if manifest["measured"]:
+        _print("strategy", {"milliseconds a text": manifest["measured"]["milliseconds"]})
     _print("beside Keras", {way: row for way, row in manifest["parity"].items() if isinstance(row, dict)})
 
 

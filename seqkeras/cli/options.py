@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-FROM_THE_DATA = ("vocab_size", "target_vocab_size", "num_classes", "input_units", "max_length")
-NOT_READ = ("character_vocab_size", "character_encoder", "character_units", "word_length")  # words by their characters
+NOT_ASKED = (
+    *("vocab_size", "target_vocab_size", "num_classes", "input_units", "max_length"),  # known from the data
+    *("character_vocab_size", "character_encoder", "character_units", "word_length"),  # the command reads ids alone
+)
 
 
 class Option(NamedTuple):
@@ -34,7 +36,7 @@ def of(model):
     return [
         Option(argument.arg, ast.literal_eval(default), said.get(argument.arg, ""))
         for argument, default in zip(arguments, constructor.args.defaults, strict=True)
-        if argument.arg not in FROM_THE_DATA + NOT_READ
+        if argument.arg not in NOT_ASKED
     ]
 
 

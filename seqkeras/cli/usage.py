@@ -13,10 +13,12 @@ MODELS = {
     "translate": ("AttentionSeq2Seq", "Seq2Seq", "TransformerSeq2Seq"),
 }
 TOKENIZERS = {"classify": "words", "generate": "characters", "translate": "unigram"}
-ENCODERS = {  # that have a use for an option
-    **dict.fromkeys(("cell", "bidirectional", "residual", "recurrent_dropout", "zoneout"), ("recurrent",)),
-    "num_heads": ("transformer",),
-    "window": ("convolution", "window"),
+ENCODERS = {  # options that not every encoder has a use for
+    "recurrent": {"num_layers", "cell", "bidirectional", "residual", "recurrent_dropout", "zoneout"},
+    "transformer": {"num_layers", "num_heads"},
+    "convolution": {"num_layers", "window"},
+    "window": {"window"},
+    "bag": set(),
 }
 OPTION = "option "  # before the name of a model's option, in the parsed arguments
 EXAMPLES = """\
@@ -62,6 +64,9 @@ def understood(arguments=None):
         if asked.bound is not None and not asked.int8:
             asked.parser.error("expected --int8, which --bound is for. Received: --bound alone")
         asked.bound = 0.01 if asked.bound is None else asked.bound
+        if asked.threads is not None and asked.strategy != "auto":
+            asked.parser.error("expected --strategy auto, which --threads is for. Received: --threads alone")
+        asked.threads = asked.threads or 1
     return asked
 
 
@@ -81,11 +86,10 @@ def _check_train(asked):
         takes = ", ".join(_flag(name) for name in sorted(known))
         asked.parser.error(f"{asked.model} has no {', '.join(unknown)}; it has {takes}")
     encoder = asked.options.get("encoder", "recurrent")
-    idle = [
-        _flag(name) for name in asked.options if "encoder" in known and encoder not in ENCODERS.get(name, (encoder,))
-    ]
+    used = ENCODERS.get(encoder, set(asked.options)) if "encoder" in known else set(asked.options)
+    idle = [_flag(name) for name in set().union(*ENCODERS.values()) & set(asked.options) - used]
     if idle:
-        asked.parser.error(f"--encoder {encoder} has no use for {', '.join(idle)}")
+        asked.parser.error(f"--encoder {encoder} has no use for {', '.join(sorted(idle))}")
 
 
 def _command(commands, name, text, epilog=None, usage=None):
@@ -265,11 +269,7 @@ def _export(commands):
         help="how many times as large the file's constants may become to save products (1)",
     )
     made.add_argument(
-        "--threads",
-        type=COUNT,
-        default=1,
-        metavar="N",
-        help="that the file will be given; auto measures with as many (1)",
+        "--threads", type=COUNT, metavar="N", help="with --strategy auto: threads that the file will be given (1)"
     )
 
 
