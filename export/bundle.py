@@ -74,8 +74,7 @@ def write_bundle(
     if names is None and task in manifests.LABELLED:
         raise ValueError("Expected the names of the classes. Received: labels=None")
     scale = _checked_scale(task, specs, scale)
-    taken = given.as_the_file_takes(inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
-    given.check_numbers(taken, tokenizers, names)
+    taken = given.examples(model, inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
     with folders.written(folder) as new:
         described = _save(tokenizers, new)
         audited = to_tflite(model, new / "model.tflite", length, quantize, strategy, growth, num_threads, taken)

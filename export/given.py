@@ -1,14 +1,21 @@
 """What is given to be exported, checked where it enters: the model, its tokenizers, the names of its classes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import keras
 import numpy as np
 
-from seqkeras.export.manifest import READ, TASKS, roles
+from seqkeras import arguments
+from seqkeras.export.manifest import TASKS, roles
 from seqkeras.export.quantize import in_float32
 from seqkeras.pipelines.tokenizers import Tokenizer, WordCharacters, Words
 
+THREADS = 256  # more than any machine of this kind has a use for
+SIZES = {  # constructor arguments that say how many numbers an input may be, from 0
+    **dict.fromkeys(("ids", "source", "prompt"), "vocab_size"),
+    "characters": "character_vocab_size",
+    "label": "num_classes",
+}
 MADE = {  # the constructor arguments that say how many ids a tokenizer has; `vocab_size` where not told
     "target": ("target_vocab_size", "vocab_size"),
     "characters": ("character_vocab_size",),
@@ -44,8 +51,8 @@ def checked_tokenizers(task, inputs, model, tokenizers):
         raise ValueError(f"Expected a task among {', '.join(TASKS)}. Received: task={task!r}")
     wanted = roles(task, inputs)
     tokenizers = {} if tokenizers is None else tokenizers
-    if not isinstance(tokenizers, Mapping) or sorted(tokenizers) != wanted:
-        received = sorted(tokenizers) if isinstance(tokenizers, Mapping) else type(tokenizers).__name__
+    if not isinstance(tokenizers, Mapping) or sorted(map(str, tokenizers)) != wanted:
+        received = sorted(map(str, tokenizers)) if isinstance(tokenizers, Mapping) else type(tokenizers).__name__
         raise ValueError(f"Expected a dict of tokenizers for {wanted}. Received: tokenizers={received}")
     for role, tokenizer in tokenizers.items():
         if not isinstance(tokenizer, Tokenizer):
@@ -58,21 +65,6 @@ def checked_tokenizers(task, inputs, model, tokenizers):
             )
     check_characters(tokenizers, {name: (spec.shape, spec.dtype) for name, spec in inputs.items()})
     return dict(tokenizers)
-
-
-def check_numbers(inputs, tokenizers, names):
-    """That each id of the inputs is one of its tokenizer's, and each label one of the names."""
-    for name, array in inputs.items():
-        if name == "label":
-            size = len(names)
-        elif READ.get(name) in tokenizers:
-            size = tokenizers[READ[name]].vocab_size
-        else:
-            continue
-        for row, *_ in np.argwhere((array < 0) | (array >= size)):
-            wrong = array[row].ravel()
-            wrong = wrong[(wrong < 0) | (wrong >= size)][0]
-            raise ValueError(f"Expected {name} from 0 to {size - 1}. Received: {wrong} in inputs[{name!r}][{row}]")
 
 
 def check_characters(tokenizers, inputs):
@@ -116,7 +108,8 @@ def checked_names(labels, model):
 
 def _distinct(labels, classes, what="labels"):
     labels = getattr(labels, "names", labels)
-    names = list(labels) if isinstance(labels, Iterable) and not isinstance(labels, str) else []
+    listed = isinstance(labels, Iterable) and not isinstance(labels, (str, Set, Mapping))  # in an order
+    names = list(labels) if listed else []
     if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         raise ValueError(f"Expected distinct names of type str. Received: {what}={labels!r}")
     if classes not in (None, len(names)):
@@ -129,11 +122,12 @@ def _made_with(model, argument):
     return getattr(getattr(model, "model", model), argument, None)
 
 
-def as_the_file_takes(inputs, specs):
-    """Each input as the file takes it, but with all rows: zeros behind each row up to the static length.
+def examples(model, inputs, specs):
+    """Inputs of the model's task as its file takes them, but with all rows: zeros behind each up to the static length.
 
     Args:
-        inputs: dict of arrays.
+        model: whose task it is.
+        inputs: dict of arrays [n, ...].
         specs: dict of (shape, dtype) at batch 1.
     """
     if not isinstance(inputs, Mapping):
@@ -142,20 +136,45 @@ def as_the_file_takes(inputs, specs):
             f"Received: inputs of type {type(inputs).__name__}"
         )
     if inputs.keys() != specs.keys():
-        raise ValueError(f"Expected inputs {sorted(specs)}. Received: {sorted(inputs)}")
+        raise ValueError(f"Expected inputs {sorted(specs)}. Received: {sorted(map(str, inputs))}")
     arrays = {name: _array(name, inputs[name], dtype) for name, (_, dtype) in specs.items()}
     rows = {array.shape[:1] for array in arrays.values()}
     if len(rows) != 1 or rows & {(), (0,)}:
         shapes = {name: array.shape for name, array in arrays.items()}
         raise ValueError(f"Expected inputs of one or more rows each, as many of all. Received: shapes {shapes}")
-    padded = {}
+    _, free = next(iter(model.signatures(None, None).values()))
+    padded, lengths = {}, {}
     for name, array in arrays.items():
         shape, _ = specs[name]
-        if array.ndim != len(shape) or array.shape[1:2] > shape[1:2] or array.shape[2:] != shape[2:]:
-            raise ValueError(f"Expected {name} of at most {shape[1:]}. Received: {name} of {array.shape[1:]}")
+        least = [1 if size is None else size for size in free[name].shape[1:]]
+        fits = array.ndim == len(shape) and all(
+            low <= had <= high for low, had, high in zip(least, array.shape[1:], shape[1:], strict=True)
+        )
+        if not fits:
+            most = "at most " if least != list(shape[1:]) else ""
+            raise ValueError(f"Expected {name} of {most}{shape[1:]}. Received: {name} of {array.shape[1:]}")
+        if None in free[name].shape[1:]:
+            lengths[name] = array.shape[1]
         behind = [(0, 0)] + [(0, size - had) for size, had in zip(shape[1:], array.shape[1:], strict=True)]
         padded[name] = np.pad(array, behind)
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"Expected inputs of one length. Received: {lengths}")
+    _check_numbers(model, arrays)
     return padded
+
+
+def _check_numbers(model, arrays):
+    """That ids are the model's, lengths no longer than values, what is drawn from [0, 1), and all numbers finite."""
+    sizes = {name: _made_with(model, argument) for name, argument in SIZES.items()} | {"uniform": 1}
+    if "values" in arrays and "length" in arrays:
+        sizes["length"] = arrays["values"].shape[1] + 1
+    for name, array in arrays.items():
+        size = sizes.get(name)
+        right = np.isfinite(array) if size is None else (array >= 0) & (array < size)
+        for row, *_ in np.argwhere(~right):
+            wrong = array[row][~right[row]].flat[0]
+            expected = "finite numbers" if size is None else f"numbers from 0, below {size},"
+            raise ValueError(f"Expected {expected} as {name}. Received: {wrong} in inputs[{name!r}][{row}]")
 
 
 def _array(name, value, dtype):
@@ -170,3 +189,11 @@ def _array(name, value, dtype):
     if changed:
         raise ValueError(f"Expected {name} as whole numbers of {dtype}. Received: {value!r:.60}")
     return array
+
+
+def checked_threads(num_threads):
+    """A number of threads as LiteRT takes it."""
+    arguments.positive(num_threads=num_threads)
+    if num_threads > THREADS:
+        raise ValueError(f"Expected num_threads of at most {THREADS}. Received: num_threads={num_threads}")
+    return int(num_threads)

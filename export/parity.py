@@ -49,7 +49,7 @@ def parity(model, path, inputs, metric=None, bound=None):
     """
     check_metric(metric, bound)
     reference, interpreter = Reference(given.model_in_float32(model)), Interpreter(path)
-    padded = given.as_the_file_takes(inputs, interpreter.inputs(reference.task))
+    padded = given.examples(reference.model, inputs, interpreter.inputs(reference.task))
     inputs = {name: np.asarray(inputs[name], array.dtype) for name, array in padded.items()}
     n = len(next(iter(inputs.values())))
     expected = reference.run(inputs)
@@ -101,7 +101,8 @@ def check_metric(metric, bound):
     """Raises ValueError for one without the other, and for what they cannot be."""
     if (metric is None) != (bound is None):
         raise ValueError(f"Expected metric and bound together. Received: metric={metric}, bound={bound}")
-    if metric is not None and not (callable(metric) and isinstance(bound, Real) and bound >= 0):
+    number = isinstance(bound, Real) and not isinstance(bound, bool) and 0 <= bound < np.inf
+    if metric is not None and not (callable(metric) and number):
         raise ValueError(
             f"Expected metric to be a function and bound a number from 0. Received: metric={metric!r}, bound={bound!r}"
         )
@@ -110,11 +111,15 @@ def check_metric(metric, bound):
 def _figure(metric, outputs):
     """What a metric says of outputs."""
     try:
-        return float(metric(outputs))
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"Expected metric to give a number, of outputs {sorted(outputs)}. Received: {type(error).__name__}: {error}"
-        ) from error
+        figure = metric({name: array.copy() for name, array in outputs.items()})
+        number = float(figure)
+    except Exception as error:  # whatever somebody's function raises
+        said = f"{type(error).__name__}: {error}"
+    else:
+        if np.isfinite(number) and not isinstance(figure, (str, bool)):
+            return number
+        said = repr(figure)
+    raise ValueError(f"Expected metric to give a finite number, of outputs {sorted(outputs)}. Received: {said}")
 
 
 class Reference:

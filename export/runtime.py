@@ -12,7 +12,6 @@ from ai_edge_litert import interpreter as litert
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.options import Options
 
-from seqkeras import arguments
 from seqkeras.export import given
 from seqkeras.export import manifest as manifests
 from seqkeras.pipelines import tokenizers
@@ -276,7 +275,7 @@ def load(folder, runtime="interpreter", num_threads=1, seed=None):
         ValueError: an unknown runtime; no bundle; a file that is missing, differs from the manifest or, among the
             tokenizers', is not in it.
     """
-    arguments.positive(num_threads=num_threads)
+    num_threads = given.checked_threads(num_threads)
     if runtime not in ("interpreter", "compiled"):
         raise ValueError(f'Expected runtime to be "interpreter" or "compiled". Received: runtime={runtime!r}')
     folder = Path(folder)

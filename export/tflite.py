@@ -62,14 +62,12 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
     weights.check(quantize)
     arguments.choice(*loops.STRATEGIES, "auto", strategy=strategy)
     arguments.at_least(1, growth=growth)
-    arguments.positive(num_threads=num_threads)
+    num_threads = given.checked_threads(num_threads)
     model = given.model_in_float32(model)
     length, path = checked_length(model, length), Path(path)
     task, (_, specs) = next(iter(model.signatures(1, length).items()))
     if inputs is not None:
-        inputs = given.as_the_file_takes(
-            inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()}
-        )
+        inputs = given.examples(model, inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
     folders.make(path.parent)
     if path.is_dir():
         raise ValueError(f"Expected the path of a file. Received: path={str(path)!r}, a folder")

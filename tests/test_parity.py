@@ -101,6 +101,10 @@ def test_probabilities_are_held_to_their_bound():
         ({"source": np.full((2, 4), 4)}, {"metric": len, "bound": "1"}, "bound a number from 0. .*bound='1'"),
         ({"source": np.full((2, 4), 4)}, {"metric": len, "bound": float("nan")}, "bound=nan"),
         ({"source": np.full((2, 4), 4)}, {"metric": "len", "bound": 1}, "metric to be a function"),
+        ({"source": np.full((2, 4), 4)}, {"metric": lambda o: 1 / 0, "bound": 1}, "of outputs .*ZeroDivisionError"),
+        ({"source": np.full((2, 4), 4)}, {"metric": lambda o: np.nan, "bound": 1}, "a finite number, .*Received: nan"),
+        ({"source": np.full((2, 4), 4)}, {"metric": lambda o: "1", "bound": 1}, "a finite number, .*Received: '1'"),
+        ({"source": np.full((2, 4), 4)}, {"metric": len, "bound": True}, "bound=True"),
         (
             {"source": np.full((2, 4), 4)},
             {"metric": lambda o: o["label"], "bound": 1},
@@ -109,7 +113,7 @@ def test_probabilities_are_held_to_their_bound():
         (
             {"source": np.full((2, 4), 4)},
             {"metric": lambda o: o["ids"], "bound": 1},
-            "a number, of outputs .*TypeError",
+            "a finite number, of outputs .*TypeError",
         ),
         (np.full((2, 4), 4), {}, "a dict of arrays by name"),
     ],

@@ -269,7 +269,10 @@ def _export(commands):
         help="how many times as large the file's constants may become to save products (1)",
     )
     made.add_argument(
-        "--threads", type=COUNT, metavar="N", help="with --strategy auto: threads that the file will be given (1)"
+        "--threads",
+        type=_number(int, 1, 256),
+        metavar="N",
+        help="with --strategy auto: threads that the file will be given (1)",
     )
 
 
