@@ -66,7 +66,7 @@ def prepare(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--peers", default=".venv-bench/bin/python", help="a Python that has onnxruntime and onnx")
     parser.add_argument("--folder", type=Path, help="keeps the models there, and measures those it holds already")
     arguments = parser.parse_args()
