@@ -4,6 +4,9 @@ Arguments and results as of `loops`.
 """
 
 import contextlib
+import functools
+import math
+import os
 
 import keras
 import tensorflow as tf
@@ -23,12 +26,9 @@ def kernel(cell, projected, mask, state, reverse=False):
     both, and their gradients are one.
     """
     variables = cell.weights  # frozen ones too: the step reads them
-    forth, compiled = advance(cell), _compiled(projected.shape[0])
+    forth, compiled, index = advance(cell), _compiled(projected.shape[0]), functools.partial(_index, variables)
     T, n = tf.shape(projected)[0], len(state)
     order = (lambda t: T - 1 - t) if reverse else (lambda t: t)
-
-    def index(u):
-        return next((i for i, v in enumerate(variables) if v is u), None)
 
     def replay(p, m, state, weights, matmul):
         with _reading(variables, weights), cells.products(matmul):
@@ -57,14 +57,16 @@ def kernel(cell, projected, mask, state, reverse=False):
     @tf.custom_gradient
     def run(projected, *rest):
         state, weights = rest[:n], rest[n:]
+        blocks = None
 
         def forward_step(t, state):
             zs = []
 
             def matmul(h, u):
-                z = _product(h, u)
-                zs.extend([z] * (index(u) is not None))
-                return z
+                if index(u) is None:
+                    return _product(h, u)
+                zs.append(_by_blocks(h, blocks[index(u)]))
+                return zs[-1]
 
             now = order(t)
             p = tf.gather(projected, now)
@@ -77,6 +79,8 @@ def kernel(cell, projected, mask, state, reverse=False):
 
         @compiled
         def all_forward():
+            nonlocal blocks
+            blocks = [_blocks(w, projected) for w in weights]
             arrays = [_array(T, x) for x in forward_step(0, state)[0]]
             _, final, arrays = tf.while_loop(lambda t, *_: t < T, forward, (0, state, arrays), maximum_iterations=T)
             return final, [a.stack() for a in arrays]
@@ -130,7 +134,7 @@ def kernel(cell, projected, mask, state, reverse=False):
             @compiled
             def all_backward():
                 nonlocal places, states, kernels, turned
-                turned = [tf.cast(tf.transpose(w), projected.dtype) for w in weights]
+                turned = [_blocks(tf.transpose(w), projected) for w in weights]
                 kept, (places, states, kernels), _, _ = backward_step(0, d_state)
                 nothing = [tf.zeros_like(w) for w in weights]
                 start = 0, d_state, nothing, [_array(T, x) for x in kept]
@@ -167,7 +171,13 @@ def forward(cell, projected, mask, state, reverse=False):
 
         @_compiled(projected.shape[0])
         def outputs_alone():
-            with _reading(variables, weights):
+            blocks = [_blocks(w, projected) for w in weights]
+
+            def matmul(h, u):
+                i = _index(variables, u)
+                return _product(h, u) if i is None else _by_blocks(h, blocks[i])
+
+            with _reading(variables, weights), cells.products(matmul):
                 outputs, final = in_place(cell, projected, mask, state, reverse)
             return outputs, *final
 
@@ -184,19 +194,44 @@ def forward(cell, projected, mask, state, reverse=False):
     return outputs, tuple(final)
 
 
+def _index(variables, u):
+    """Which of the variables u is, or None."""
+    return next((i for i, v in enumerate(variables) if v is u), None)
+
+
 def _product(h, u):
     """h U in the precision of U's value: the dtype of a variable is another one where no layer is being called."""
     return ops.matmul(h, u.value if isinstance(u, keras.Variable) else u)
 
 
 def _kept_product(h, tap, z, turned):
-    """z = h U as kept by the forward pass; its gradient reaches h through U transposed, and `tap` as it is."""
+    """z = h U as kept by the forward pass; its gradient reaches h through blocks of U transposed, and `tap` as it is."""
 
     @tf.custom_gradient
     def product(h, tap):
-        return tf.identity(z), lambda dz: (tf.matmul(dz, turned), dz)
+        return tf.identity(z), lambda dz: (_by_blocks(dz, turned), dz)
 
     return product(h, tap)
+
+
+def _blocks(u, projected):
+    """U in the precision of what is projected, whole or in blocks of columns, each for a product of its own.
+
+    XLA leaves a product of fewer than some four million multiplications to one core and shares a greater one out in
+    blocks of a fixed width, mostly unevenly. Products that do not depend on each other it runs side by side: several a
+    core keep all cores busy, as long as U fits into a core's cache and there are rows enough (`make bench-train`).
+    """
+    u, (length, batch, _) = tf.cast(u, projected.dtype), projected.shape
+    pays = compiles(length) and u.shape.rank == 2 and 2**15 <= u.shape.num_elements() <= 2**18
+    if not pays or (batch is not None and batch < 16):
+        return [u]
+    parts = min(4 * os.cpu_count(), u.shape[1] // 64)  # narrower blocks cost more than they bring
+    return tf.split(u, math.gcd(2 ** (parts.bit_length() - 1), u.shape[1]), axis=1)
+
+
+def _by_blocks(h, blocks):
+    """h U."""
+    return tf.concat([tf.matmul(h, u) for u in blocks], axis=-1)
 
 
 @contextlib.contextmanager

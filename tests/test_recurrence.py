@@ -132,6 +132,28 @@ def test_every_cell_compiled_says_and_learns_what_it_does_step_by_step(cell, see
         slopes.near(a, b, cell)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mut3", "simplernn"])
+def test_a_product_in_blocks_of_columns_is_the_product(cell, reverse, seed):
+    batch = 16
+    mask = np.random.random((batch, T)) < 0.8
+
+    def slopes(units):
+        """(gradients compiled, those step by step, how many products there are in the graph)"""
+        layer = Recurrence(cells.make(cell, units), reverse)
+        layer.build((None, None, D))
+        given = [tf.random.normal(shape) for shape in [(batch, T, D), *[(batch, units)] * layer.cell.num_states]]
+        graph = tf.function(lambda *given: gradients(layer, None, mask, *given))
+        functions = graph.get_concrete_function(*given).graph.as_graph_def().library.function
+        products = sum(node.op == "MatMul" for function in functions for node in function.node_def)
+        return graph(*given), gradients(layer, None, mask, *given), products
+
+    compiled, expected, products = slopes(256)
+    for a, b in zip(compiled, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+    assert products > slopes(H)[-1]  # of which there is one where a layer is narrow
+
+
 def test_a_length_unknown_until_run_time(seed):
     layer = make("gru")
     x = draw(layer)[0]
