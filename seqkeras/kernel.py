@@ -80,7 +80,7 @@ def kernel(cell, projected, mask, state, reverse=False):
         @compiled
         def all_forward():
             nonlocal blocks
-            blocks = [_blocks(w, projected) for w in weights]
+            blocks = _blocks(weights, projected)
             arrays = [_array(T, x) for x in forward_step(0, state)[0]]
             _, final, arrays = tf.while_loop(lambda t, *_: t < T, forward, (0, state, arrays), maximum_iterations=T)
             return final, [a.stack() for a in arrays]
@@ -134,7 +134,7 @@ def kernel(cell, projected, mask, state, reverse=False):
             @compiled
             def all_backward():
                 nonlocal places, states, kernels, turned
-                turned = [_blocks(tf.transpose(w), projected) for w in weights]
+                turned = _blocks([tf.cast(tf.transpose(w), projected.dtype) for w in weights], projected)
                 kept, (places, states, kernels), _, _ = backward_step(0, d_state)
                 nothing = [tf.zeros_like(w) for w in weights]
                 start = 0, d_state, nothing, [_array(T, x) for x in kept]
@@ -171,7 +171,7 @@ def forward(cell, projected, mask, state, reverse=False):
 
         @_compiled(projected.shape[0])
         def outputs_alone():
-            blocks = [_blocks(w, projected) for w in weights]
+            blocks = _blocks(weights, projected)
 
             def matmul(h, u):
                 i = _index(variables, u)
@@ -205,7 +205,7 @@ def _product(h, u):
 
 
 def _kept_product(h, tap, z, turned):
-    """z = h U as kept by the forward pass; its gradient reaches h through blocks of U transposed, and `tap` as it is."""
+    """z = h U as kept by the forward pass; its gradient reaches h through U transposed, and `tap` as it is."""
 
     @tf.custom_gradient
     def product(h, tap):
@@ -214,24 +214,31 @@ def _kept_product(h, tap, z, turned):
     return product(h, tap)
 
 
-def _blocks(u, projected):
-    """U in the precision of what is projected, whole or in blocks of columns, each for a product of its own.
+def _blocks(weights, projected):
+    """Each of the weights whole or in blocks of columns, a list, each block for a product of its own.
 
     XLA leaves a product of fewer than some four million multiplications to one core and shares a greater one out in
     blocks of a fixed width, mostly unevenly. Products that do not depend on each other it runs side by side: several a
-    core keep all cores busy, as long as U fits into a core's cache and there are rows enough (`make bench-train`).
+    core keep all cores busy, as long as U fits into a core's cache and there are rows enough. (Measured on two cores,
+    `make bench-train`; a batch whose size is not known beforehand is taken for a large one.)
     """
-    u, (length, batch, _) = tf.cast(u, projected.dtype), projected.shape
-    pays = compiles(length) and u.shape.rank == 2 and 2**15 <= u.shape.num_elements() <= 2**18
-    if not pays or (batch is not None and batch < 16):
-        return [u]
-    parts = min(4 * os.cpu_count(), u.shape[1] // 64)  # narrower blocks cost more than they bring
-    return tf.split(u, math.gcd(2 ** (parts.bit_length() - 1), u.shape[1]), axis=1)
+    length, batch = projected.shape[:2]
+    cores = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+    pays = cores > 1 and compiles(length) and (batch is None or batch >= 16)
+
+    def parts(u):
+        if not pays or u.shape.rank != 2 or not 2**15 <= u.shape.num_elements() <= 2**18:
+            return 1
+        most = max(1, min(4 * cores, u.shape[1] // 64))  # narrower blocks cost more than they bring
+        return math.gcd(2 ** (most.bit_length() - 1), u.shape[1])
+
+    return [[u] if parts(u) == 1 else tf.split(u, parts(u), axis=1) for u in weights]
 
 
 def _by_blocks(h, blocks):
-    """h U."""
-    return tf.concat([tf.matmul(h, u) for u in blocks], axis=-1)
+    """h U, of U's blocks of columns."""
+    products = [ops.matmul(h, u) for u in blocks]
+    return products[0] if len(products) == 1 else ops.concatenate(products, axis=-1)
 
 
 @contextlib.contextmanager

@@ -132,26 +132,34 @@ def test_every_cell_compiled_says_and_learns_what_it_does_step_by_step(cell, see
         slopes.near(a, b, cell)
 
 
-@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("loop", [forward, kernel])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "mut3", "simplernn"])
-def test_a_product_in_blocks_of_columns_is_the_product(cell, reverse, seed):
+def test_products_in_blocks_of_columns_change_nothing(cell, loop, seed):
     batch = 16
     mask = np.random.random((batch, T)) < 0.8
 
-    def slopes(units):
-        """(gradients compiled, those step by step, how many products there are in the graph)"""
-        layer = Recurrence(cells.make(cell, units), reverse)
-        layer.build((None, None, D))
-        given = [tf.random.normal(shape) for shape in [(batch, T, D), *[(batch, units)] * layer.cell.num_states]]
-        graph = tf.function(lambda *given: gradients(layer, None, mask, *given))
-        functions = graph.get_concrete_function(*given).graph.as_graph_def().library.function
-        products = sum(node.op == "MatMul" for function in functions for node in function.node_def)
-        return graph(*given), gradients(layer, None, mask, *given), products
+    def built(units, width):
+        """(the layer, what it is given, its results as a graph, its gradients as a graph)"""
+        layer = Recurrence(cells.make(cell, units), reverse=True)
+        layer.build((None, None, width))
+        given = [tf.random.normal(shape) for shape in [(batch, T, width), *[(batch, units)] * layer.cell.num_states]]
+        graphs = [tf.function(lambda *given, of=of: of(layer, loop, mask, *given)) for of in (run, gradients)]
+        return layer, given, *graphs
 
-    compiled, expected, products = slopes(256)
-    for a, b in zip(compiled, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
-    assert products > slopes(H)[-1]  # of which there is one where a layer is narrow
+    def products(given, *graphs):
+        """How many there are in the graph of the results, and how many more in that of the gradients."""
+        made = [graph.get_concrete_function(*given).graph.as_graph_def().library.function for graph in graphs]
+        results, both = [sum(node.op == "MatMul" for one in each for node in one.node_def) for each in made]
+        return results, both - results
+
+    for width in (3, 40):  # of the input: 40 rows of W^T make a matrix wide enough for blocks, and too narrow for two
+        layer, given, results, slopes_of = built(256, width)
+        for a, b in zip(tf.nest.flatten(results(*given)), tf.nest.flatten(run(layer, loop, mask, *given)), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-4)
+        for a, b in zip(slopes_of(*given), gradients(layer, loop, mask, *given), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+    wide, narrow = products(given, results, slopes_of), products(*built(H, 3)[1:])
+    assert wide[0] > narrow[0] and wide[1] > narrow[1]
 
 
 def test_a_length_unknown_until_run_time(seed):
