@@ -16,7 +16,7 @@ from seqkeras.saving import saveable
 
 def normalize(x, gain):
     """LN(x; gain) = gain * (x - mean) / sqrt(variance + 1e-5), over the last axis."""
-    return ops.layer_normalization(x, gain, epsilon=1e-5)
+    return gain * ops.layer_normalization(x, epsilon=1e-5)
 
 
 @saveable

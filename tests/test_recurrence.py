@@ -294,7 +294,7 @@ def test_a_frozen_layer_runs_and_stays_while_the_others_learn(seed):
     assert all(np.any(a != b) for a, b in zip(learning.get_weights(), before[1], strict=True))
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "resetbeforegru"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_gradient_through_evaluation_in_half_precision_is_that_of_training(cell, seed):
     policy = keras.dtype_policies.DTypePolicy("mixed_float16")
     layer = Recurrence(cells.names()[cell](H, dtype=policy), dtype=policy)
