@@ -7,7 +7,7 @@ from turns import RESULTS
 
 HEADS = {
     "train": "layer | width | length | batch | training, ms | × Keras | × PyTorch | forward, ms | × Keras | × PyTorch",
-    "device": "layer | width | length | threads | float32, µs | × ORT | int8, µs | × ORT | best × best",
+    "device": "layer | width | length | threads | taken (best) | float32, µs | × ORT | int8, µs | × ORT | best × best",
 }
 
 
@@ -38,7 +38,7 @@ def device(measured):
     for shape, found in shapes.items():
         exact, small, best = (found[what] for what in ("float32", "int8", "best"))
         times = [cell for row in (exact, small) for cell in (f"{row['ours_ms'] * 1e3:.0f}", f"{row['ratio']:.2f}")]
-        yield *shape, *times, f"{best['ratio']:.2f}"
+        yield *shape, str(best["takes"]), *times, f"{best['ratio']:.2f}"
 
 
 if __name__ == "__main__":

@@ -14,11 +14,12 @@ _VARIABLES = {"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 _STATES = {schema.TensorType.RESOURCE, schema.TensorType.VARIANT}
 
 
-def audit(file):
+def audit(file, variables=False):
     """Reads a LiteRT file and refuses what not every LiteRT runtime can run.
 
     Args:
         file: a path, or the file's bytes.
+        variables: True lets it hold a `fused` layer's state, which the interpreter alone can run.
 
     Returns:
         dict: "signatures" (name -> "inputs", "outputs" -> name -> "shape", "dtype"), "operators" (name -> count),
@@ -33,7 +34,7 @@ def audit(file):
     if not schema.Model.ModelBufferHasIdentifier(data, 0):
         raise ValueError(f"Expected a LiteRT file. Received: {len(data)} bytes without its mark 'TFL3'")
     try:
-        faults, report = _read(schema.ModelT.InitFromPackedBuf(data, 0))
+        faults, report = _read(schema.ModelT.InitFromPackedBuf(data, 0), variables)
     except Exception as error:  # the parser promises nothing about what it raises where an offset leads astray
         raise ValueError(f"Expected a whole LiteRT file. Received: {len(data)} bytes, unreadable ({error!r})") from None
     if faults:
@@ -45,7 +46,7 @@ def audit(file):
     return {**report, "bytes": len(data)}
 
 
-def _read(model):
+def _read(model, variables):
     """(faults as text, "signatures" and "operators" of the report)."""
     owners = _owners(model)
     faults, operators = [], Counter()
@@ -57,8 +58,9 @@ def _read(model):
             if fault:
                 made = _text(graph.tensors[operator.outputs[0]].name) if len(operator.outputs) else "nothing"
                 faults.append(f"{fault} {name} {where}, makes {made!r}")
+        faults += [f"{fault} {where}" for fault in _shared_variables(graph)]
         for tensor in graph.tensors:
-            fault = _tensor(tensor)
+            fault = _tensor(tensor, variables)
             if fault:
                 faults.append(f"{fault} {where}, tensor {_text(tensor.name)!r}")
     signatures = {}
@@ -85,14 +87,25 @@ def _operator(code):
     return _BUILTIN[number], "variable operator" if _BUILTIN[number] in _VARIABLES else None
 
 
-def _tensor(tensor):
+def _tensor(tensor, variables):
     """What is wrong with a tensor, or None."""
     shape, signature = _sizes(tensor.shape), _sizes(tensor.shapeSignature)
-    if tensor.isVariable or tensor.type in _STATES:
+    if tensor.isVariable and not variables or tensor.type in _STATES:
         return "variable"
     if min(signature + shape, default=0) < 0:
         return f"dynamic shape {signature or shape}"
     return None if shape or tensor.hasRank else "unknown rank"
+
+
+def _shared_variables(graph):
+    """What is wrong with variables: each is one operator's own, for who else reads it reads what a call has left."""
+    readers = Counter(index for operator in graph.operators for index in operator.inputs)
+    readers.update([*graph.inputs, *graph.outputs])
+    return [
+        f"variable {_text(tensor.name)!r}, read at {readers[index]} places,"
+        for index, tensor in enumerate(graph.tensors)
+        if tensor.isVariable and readers[index] != 1
+    ]
 
 
 def _sizes(shape):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seqkeras.export import folders, given, snippets
+from seqkeras import arguments
+from seqkeras.export import folders, given, loops, snippets
 from seqkeras.export import manifest as manifests
 from seqkeras.export.parity import check_metric, parity
 from seqkeras.export.tflite import checked_length, to_tflite
@@ -50,7 +51,9 @@ def write_bundle(
         quantize: None for float32, "int8" for 8-bit weights; then `metric` and `bound` are needed.
         quality: dict of figures to be kept in the manifest.
         strategy, growth, num_threads: how recurrent layers go over time, how large the file may become for it, and how
-            many threads it will be given: as in `to_tflite`; "auto" measures with `inputs`.
+            many threads it may take: as in `to_tflite`; "auto" measures with `inputs`. The comparison, `load_bundle`
+            and the code to paste take so many threads, with "auto" as many as were the fastest. None is "fused": a
+            bundle runs in every runtime.
 
     Returns:
         The manifest, a dict.
@@ -64,6 +67,7 @@ def write_bundle(
     _check_folder(folder)
     length, quality = checked_length(model, length), _figures(quality)
     check_metric(metric, bound)
+    arguments.choice(*loops.STRATEGIES, "auto", strategy=strategy)
     if quantize is not None and metric is None:
         raise ValueError(
             f"Expected a metric and a bound for 8-bit weights. Received: quantize={quantize!r}, metric=None"
@@ -84,7 +88,8 @@ def write_bundle(
             "weights": quantize or "float32",
             "strategy": audited["strategy"],
             "growth": float(growth),
-            "measured": _measured(audited, num_threads),
+            "num_threads": audited["num_threads"],
+            "measured": audited.get("measured"),
             "parameters": int(model.count_params()),
             "special_ids": {"PAD": PAD, "START": START, "END": END, "UNKNOWN": UNKNOWN},
             "tokenizers": described,
@@ -92,7 +97,7 @@ def write_bundle(
             "scale": scale,
             "signatures": audited["signatures"],
             "operators": audited["operators"],
-            "parity": parity(model, new / "model.tflite", inputs, metric, bound),
+            "parity": parity(model, new / "model.tflite", inputs, metric, bound, num_threads=audited["num_threads"]),
             "quality": quality,
             "versions": {name: version(name) for name in PACKAGES},
         }
@@ -105,13 +110,6 @@ def write_bundle(
         text = json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False)
         (new / "manifest.json").write_text(text + "\n", encoding="utf-8")
     return manifest
-
-
-def _measured(audited, num_threads):
-    """What the strategy was chosen by; None where it was given."""
-    if "milliseconds" not in audited:
-        return None
-    return {"num_threads": int(num_threads), "milliseconds": audited["milliseconds"]}
 
 
 def _save(tokenizers, folder):

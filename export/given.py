@@ -6,11 +6,10 @@ import keras
 import numpy as np
 
 from seqkeras import arguments
-from seqkeras.export.manifest import TASKS, roles
+from seqkeras.export.manifest import TASKS, THREADS, roles
 from seqkeras.export.quantize import in_float32
 from seqkeras.pipelines.tokenizers import Tokenizer, WordCharacters, Words
 
-THREADS = 256  # more than any machine of this kind has a use for
 SIZES = {  # constructor arguments that say how many numbers an input may be, from 0
     **dict.fromkeys(("ids", "source", "prompt"), "vocab_size"),
     "characters": "character_vocab_size",

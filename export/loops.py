@@ -35,7 +35,7 @@ def rounds(steps):
     def loop(cell, projected, mask, state, reverse, pooling):
         forth, T = advance(cell), projected.shape[0]
         full = min(steps, T)
-        projected, end, back = _in_order(projected, mask, reverse)
+        projected, end, back = in_order(projected, mask, reverse)
         kept = tf.zeros((T, 1, cell.units), projected.dtype) if pooling is None else pooling.start(state[0])
 
         def run(size, t, state, kept):
@@ -65,7 +65,7 @@ def rounds(steps):
 def unrolled(cell, projected, mask, state, reverse, pooling):
     """A copy of the step for each time step; all are run, whatever the sequence's length."""
     forth, T = advance(cell), projected.shape[0]
-    projected, end, back = _in_order(projected, mask, reverse)
+    projected, end, back = in_order(projected, mask, reverse)
     states = [tuple(state)]
     for row in tf.split(tf.reshape(projected, (T, -1)), T):
         states.append(forth(row, None, states[-1]))
@@ -76,7 +76,7 @@ def unrolled(cell, projected, mask, state, reverse, pooling):
     return pooling.over(tf.transpose(outputs, (1, 0, 2)), tf.range(T)[None] < end, final[0]), final
 
 
-def _in_order(projected, mask, reverse):
+def in_order(projected, mask, reverse):
     """(projected [T, 1, P] with the real steps first, as they are run; their number; outputs -> as the input was)."""
     T = projected.shape[0]
     if mask is None:

@@ -13,6 +13,7 @@ READ = {"ids": "text", "characters": "characters", "source": "source", "prompt":
 WRITTEN = {"translate": "target", "generate": "target", "continue": "text"}  # what tasks answer: by which tokenizer
 LABELLED = ("classify", "tag", "understand", "generate")  # tasks that need names of the classes,
 SCALED = ("forecast",)  # mean and deviation of the values that were learnt from
+THREADS = 256  # more than any machine of this kind has a use for
 
 
 def roles(task, inputs):
@@ -87,6 +88,9 @@ def _check(manifest):
         must(_NAME.fullmatch(name), "plain names of files in the folder", repr(name))
     for name in ("model.tflite", *(f"tokenizers/{role}/tokenizer.json" for role in given)):
         must(name in files, f"{name} among the files", list(files))
+    threads = manifest.setdefault("num_threads", 1)
+    _expect(threads, int, "num_threads")
+    must(0 < threads <= THREADS, f"num_threads from 1 to {THREADS}", threads)
     must(given == roles(task, inputs), f"tokenizers for {roles(task, inputs)}", given)
     if task in LABELLED:
         labels, several = manifest.get("labels"), task == "understand"

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from seqkeras import loops, recurrence
 from seqkeras.export import given
-from seqkeras.export.runtime import Compiled, Interpreter
+from seqkeras.export.runtime import RUNTIMES, Interpreter
 from seqkeras.export.saved_model import to_saved_model, traced
 from seqkeras.tokens import END, PAD, START
 
@@ -20,7 +20,7 @@ CHUNK = 64  # rows a call where the batch is free
 FEW = 8  # rows whose logits are held at a time
 
 
-def parity(model, path, inputs, metric=None, bound=None):
+def parity(model, path, inputs, metric=None, bound=None, runtimes=tuple(RUNTIMES), num_threads=1):
     """Runs `inputs` through all four, twice, the second time in another order, and compares.
 
     A float32 file: each token equal, each other output within 1e-5. A differing token is excused where Keras holds
@@ -37,6 +37,8 @@ def parity(model, path, inputs, metric=None, bound=None):
             search draws.
         metric: outputs (dict of arrays [n, ...]) -> a number; None compares exactly.
         bound: how far the metric may be off.
+        runtimes: a list of LiteRT's, "interpreter" and "compiled"; a file with a `fused` layer has but the first.
+        num_threads: that each of them takes.
 
     Returns:
         dict: "examples", "keras" (metric); for each of "saved_model", "interpreter", "compiled" and, of a search,
@@ -48,7 +50,11 @@ def parity(model, path, inputs, metric=None, bound=None):
         ValueError: they differ, or a second call differs from the first.
     """
     check_metric(metric, bound)
-    reference, interpreter = Reference(given.model_in_float32(model)), Interpreter(path)
+    listed = list(runtimes) if isinstance(runtimes, (list, tuple)) else []
+    if not listed or not all(name in list(RUNTIMES) for name in listed):
+        raise ValueError(f"Expected runtimes to be a list of {' and '.join(RUNTIMES)}. Received: runtimes={runtimes!r}")
+    num_threads = given.checked_threads(num_threads)
+    reference, interpreter = Reference(given.model_in_float32(model)), Interpreter(path, num_threads)
     padded = given.examples(reference.model, inputs, interpreter.inputs(reference.task))
     inputs = {name: np.asarray(inputs[name], array.dtype) for name, array in padded.items()}
     n = len(next(iter(inputs.values())))
@@ -86,7 +92,8 @@ def parity(model, path, inputs, metric=None, bound=None):
         order = np.concatenate([np.arange(start, min(start + CHUNK, n)) for start in starts])
         twice("saved_model", lambda rows: _chunks(lambda one: signature(**one), inputs, rows), order)
     order = np.random.default_rng(n).permutation(n)
-    for name, runtime in (("interpreter", interpreter), ("compiled", Compiled(path))):
+    for name in listed:
+        runtime = interpreter if name == "interpreter" else RUNTIMES[name](path, num_threads)
         twice(name, lambda rows: _one_by_one(lambda one: runtime.run(reference.task, one), padded, rows), order)  # noqa: B023
         if reference.steps:
             got, compared, milliseconds, leaks = _stepped(reference, runtime, inputs, padded, expected["ids"])

@@ -5,19 +5,12 @@ for a whole embedding); activations stay float32 and are rounded on the fly wher
 """
 
 import keras
-import tensorflow as tf
 
 
 def check(quantize):
     """Raises ValueError for anything but None and "int8"."""
     if quantize not in (None, "int8"):
         raise ValueError(f'Expected quantize to be None or "int8". Received: quantize={quantize!r}')
-
-
-def configure(converter, quantize):
-    """Tells a TFLiteConverter."""
-    if quantize == "int8":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
 
 
 def in_float32(model):

@@ -12,6 +12,7 @@ from ai_edge_litert import interpreter as litert
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.options import Options
 
+from seqkeras import arguments
 from seqkeras.export import given
 from seqkeras.export import manifest as manifests
 from seqkeras.pipelines import tokenizers
@@ -81,6 +82,9 @@ class Compiled:
                 name: outs[name].read(int(np.prod(shape)), dtype).reshape(shape)
                 for name, (shape, dtype) in outputs.items()
             }
+
+
+RUNTIMES = {"interpreter": Interpreter, "compiled": Compiled}
 
 
 def _specs(details):
@@ -258,13 +262,13 @@ TASKS = {
 }
 
 
-def load(folder, runtime="interpreter", num_threads=1, seed=None):
+def load(folder, runtime="interpreter", num_threads=None, seed=None):
     """The bundle in `folder`, after each of its files was checked against the manifest.
 
     Args:
         folder: what `write_bundle` wrote.
         runtime: "interpreter" or "compiled" (LiteRT's CompiledModel).
-        num_threads: of the LiteRT runtime.
+        num_threads: of the LiteRT runtime; None for as many as the manifest says.
         seed: of what a sampling search draws.
 
     Returns:
@@ -275,9 +279,9 @@ def load(folder, runtime="interpreter", num_threads=1, seed=None):
         ValueError: an unknown runtime; no bundle; a file that is missing, differs from the manifest or, among the
             tokenizers', is not in it.
     """
-    num_threads = given.checked_threads(num_threads)
-    if runtime not in ("interpreter", "compiled"):
-        raise ValueError(f'Expected runtime to be "interpreter" or "compiled". Received: runtime={runtime!r}')
+    if num_threads is not None:
+        num_threads = given.checked_threads(num_threads)
+    arguments.choice(*RUNTIMES, runtime=runtime)
     folder = Path(folder)
     manifest = manifests.read(folder)
     for name, known in manifest["files"].items():
@@ -288,7 +292,7 @@ def load(folder, runtime="interpreter", num_threads=1, seed=None):
     strays = [name for name in manifests.unlisted(folder, manifest) if name.startswith("tokenizers/")]
     if strays:
         raise ValueError(f"Expected the files the manifest lists. Received: {strays[0]} beside them in {folder}")
-    model = (Interpreter if runtime == "interpreter" else Compiled)(folder / "model.tflite", num_threads)
+    model = RUNTIMES[runtime](folder / "model.tflite", num_threads or manifest["num_threads"])
     task = manifest["task"]
     told = [
         {name: (tuple(x["shape"]), x["dtype"]) for name, x in manifest["signatures"][task][side].items()}

@@ -39,8 +39,9 @@ import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
 
 class Model(context: Context) : AutoCloseable {{
-    private val model =
-        CompiledModel.create(context.assets, "model.tflite", CompiledModel.Options(Accelerator.CPU))
+    private val options =
+        CompiledModel.Options(Accelerator.CPU).apply {{ cpuOptions = CompiledModel.CpuOptions(numThreads = {threads}) }}
+    private val model = CompiledModel.create(context.assets, "model.tflite", options)
 {buffers}
 
     fun answer({arguments}): {result} {{
@@ -64,7 +65,9 @@ final class Model {{
 
     init() throws {{
         let path = Bundle.main.path(forResource: "model", ofType: "tflite")!
-        runner = try Interpreter(modelPath: path).signatureRunner(with: "{task}")
+        var options = Interpreter.Options()
+        options.threadCount = {threads}
+        runner = try Interpreter(modelPath: path, options: options).signatureRunner(with: "{task}")
     }}
 
     func answer({arguments}) throws -> {result} {{
@@ -104,8 +107,9 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-bundle = Path(__file__).parents[1]  # this file lies in its folder snippets
-answer = Interpreter(str(bundle / "model.tflite")).get_signature_runner("{task}")
+bundle = Path(__file__).resolve().parents[1]  # this file lies in its folder snippets
+interpreter = Interpreter(str(bundle / "model.tflite"), num_threads={threads})
+answer = interpreter.get_signature_runner("{task}")
 {inputs}
 said = answer({names})
 {read}
@@ -129,7 +133,8 @@ def write(folder, manifest):
         ("model.py", "#", _py),
     ):
         commented = "\n".join(f"{mark} {line}" for line in said)
-        (folder / name).write_text(render(commented, task, inputs, outputs), encoding="utf-8")
+        text = render(commented, task, inputs, outputs, manifest["num_threads"])
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def notes(manifest):
@@ -159,7 +164,7 @@ def notes(manifest):
     return said
 
 
-def _kotlin(notes, task, inputs, outputs):
+def _kotlin(notes, task, inputs, outputs, threads):
     buffers = [f'    private val {name}Buffer = model.createInputBuffer("{name}", "{task}")' for name in inputs]
     buffers += [f'    private val {name}Output = model.createOutputBuffer("{name}", "{task}")' for name in outputs]
     kind, _, read = _KOTLIN[_number(outputs)]
@@ -167,6 +172,7 @@ def _kotlin(notes, task, inputs, outputs):
     return KOTLIN.format(
         notes=notes,
         task=task,
+        threads=threads,
         buffers="\n".join(buffers),
         arguments=", ".join(f"{name}: {_KOTLIN[one['dtype']][0]}" for name, one in inputs.items()),
         result=kind if len(outputs) == 1 else f"Map<String, {kind}>",
@@ -180,11 +186,12 @@ def _kotlin(notes, task, inputs, outputs):
     )
 
 
-def _swift(notes, task, inputs, outputs):
+def _swift(notes, task, inputs, outputs, threads):
     number = _SWIFT[_number(outputs)]
     return SWIFT.format(
         notes=notes,
         task=task,
+        threads=threads,
         arguments=", ".join(f"{name}: [{_SWIFT[one['dtype']]}]" for name, one in inputs.items()),
         number=number,
         result=f"[{number}]" if len(outputs) == 1 else f"[String: [{number}]]",
@@ -193,7 +200,7 @@ def _swift(notes, task, inputs, outputs):
     )
 
 
-def _javascript(notes, task, inputs, outputs):
+def _javascript(notes, task, inputs, outputs, threads):
     return JAVASCRIPT.format(
         notes=notes,
         task=task,
@@ -209,10 +216,11 @@ def _javascript(notes, task, inputs, outputs):
     )
 
 
-def _py(notes, task, inputs, outputs):
+def _py(notes, task, inputs, outputs, threads):
     return PYTHON.format(
         notes=notes,
         task=task,
+        threads=threads,
         inputs="\n".join(
             f'{name} = np.zeros({tuple(one["shape"])}, "{one["dtype"]}")  # yours' for name, one in inputs.items()
         ),

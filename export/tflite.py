@@ -1,17 +1,16 @@
-"""A model as one LiteRT file: built-in operators only, no variables, static shapes, named signatures.
+"""A model as one LiteRT file: built-in operators only, no variables (but a `fused` layer's), static shapes, signatures.
 
-The model is traced at batch 1 with its weights as constants and handed to LiteRT's converter, which runs in a process
-of its own: a converter that crashes costs an error message, not the training session.
+The model is traced at batch 1 with its weights as constants and handed to LiteRT's converter; `rewriting` does what
+that leaves undone.
 
 `encode` and `step` are for an app with its own loop. Its state is a dictionary of the tensors `step` asks for: those
 `encode` does not return start at zero, those `step` does not return stay as they are. (LiteRT's CompiledModel cannot
 give one tensor out under two names, nor an input out again.)
 """
 
+import itertools
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from numbers import Integral
@@ -22,20 +21,22 @@ import numpy as np
 import tensorflow as tf
 
 from seqkeras import arguments, cells, recurrence
-from seqkeras.export import folders, given, loops
+from seqkeras.export import folders, fused, given, loops
 from seqkeras.export import quantize as weights
 from seqkeras.export.audit import audit
+from seqkeras.export.conversion import convert
 from seqkeras.export.rewriting import rewritten
 from seqkeras.export.runtime import Interpreter
 from seqkeras.export.saved_model import save
 from seqkeras.tokens import START
 
-ROUNDS, ROWS = 5, 10  # in which strategies take turns to be measured; inputs
+ROUNDS, ROWS = 7, 10  # in which strategies take turns to be measured; inputs
+PAYS = 1.05  # how many times as fast more threads than one have to be
 CALLS, LONG = 9, 50  # with each of them; milliseconds after which there are no more
 
 
 def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1.0, num_threads=1, inputs=None):
-    """Writes `model` as a LiteRT file that `audit` finds clean, in one piece or not at all.
+    """Writes `model` as a LiteRT file, in one piece or not at all; `audit` has found it clean.
 
     Args:
         model: anything with `signatures(batch, length)`: a `SequenceClassifier`, a search over a decoder.
@@ -44,23 +45,27 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
         quantize: None for float32, "int8" for 8-bit weights (dynamic range).
         strategy: how recurrent layers go over time, all with the same results: "loop", a WHILE operator, which stops at
             the end of a shorter input; "partly_unrolled", the same with four steps a round; "unrolled", without one;
-            "auto", whichever is the fastest here and now.
+            "auto", whichever is the fastest of them here and now; "fused", LiteRT's own operator for a whole layer of
+            LSTM, whose state is a variable: the one file with variables, for the interpreter alone, and no faster. An
+            input that is not a number stays in it until `reset_all_variables`. See `fused`.
         growth: how many times as large the constants may become to save work. A layer's product with an embedding's
             rows is looked up in one table (vocabulary × the layer's gates) where that fits: at 1 only where the
             constants become no larger, as mostly for characters; 2 or 3 make it so for many words too.
-        num_threads: how many threads the file will be given where it runs; "auto" measures with as many.
+        num_threads: how many threads the file may take where it runs. "auto" measures with as many, and with one: small
+            layers wait longer for a second thread than it saves.
         inputs: what "auto" measures with, as `held_out` gives it: dict of arrays [n, ...] as the task's signature names
             them; None for one input of the full length.
 
     Returns:
-        What `audit` says of the file, the "strategy", and with "auto" the "milliseconds" an input of each.
+        What `audit` says of the file, the "strategy", "num_threads", how many the file should be given, and with "auto"
+        what was "measured", a list of dicts: "strategy", "num_threads", "milliseconds" an input.
 
     Raises:
         ValueError: a model, or another of the arguments, that cannot be; the audit failed.
         RuntimeError: the converter failed; the message holds what it said last.
     """
     weights.check(quantize)
-    arguments.choice(*loops.STRATEGIES, "auto", strategy=strategy)
+    arguments.choice(*loops.STRATEGIES, "auto", "fused", strategy=strategy)
     arguments.at_least(1, growth=growth)
     num_threads = given.checked_threads(num_threads)
     model = given.model_in_float32(model)
@@ -75,33 +80,38 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
         files = {}
         for name in loops.STRATEGIES if strategy == "auto" else (strategy,):
             files[name] = Path(folder) / f"{name}.tflite"
-            trace(model, Path(folder) / name, length, loops.STRATEGIES[name])
+            trace(model, Path(folder) / name, length, name)
             convert(Path(folder) / name, files[name], quantize)
             data = files[name].read_bytes()
-            audit(data)  # what it refuses is not rewritten
+            audit(data, variables=name == "fused")  # what it refuses is not rewritten
             files[name].write_bytes(rewritten(data, growth))
-        report = {"strategy": strategy}
+        report = {"strategy": strategy, "num_threads": num_threads}
         if strategy == "auto":
-            times = measured(files, task, num_threads, inputs)
-            report = {"strategy": min(times, key=times.get), "milliseconds": times}
-        report |= audit(files[report["strategy"]])
+            rows = measured(files, task, sorted({1, num_threads}), inputs)
+            fastest = min(rows, key=lambda row: row["milliseconds"] * (PAYS if row["num_threads"] > 1 else 1))
+            report = {**{name: fastest[name] for name in report}, "measured": rows}
+        report |= audit(files[report["strategy"]], variables=strategy == "fused")
         os.replace(files[report["strategy"]], path)
     return report
 
 
-def measured(files, task, num_threads, inputs):
-    """Milliseconds an input, the files taking turns: dict of name -> path -> dict of name -> mean of medians.
+def measured(files, task, threads, inputs):
+    """Files (name -> path) with numbers of threads, taking turns: a list of dicts as `to_tflite` returns it.
 
-    One interpreter at a time: the threads of one that waits would keep the cores busy.
+    "milliseconds" is the mean, over the inputs, of the best round's median: what else the machine does slows and never
+    speeds. One interpreter at a time: the threads of one that waits would keep the cores busy.
     """
-    times = {name: [] for name in files}
+    times = {pair: [] for pair in itertools.product(files, threads)}
     for _ in range(ROUNDS):
-        for name, path in files.items():
-            run = Interpreter(path, num_threads)
-            taken = _full(run.inputs(task)) if inputs is None else inputs
-            rows = np.unique(np.linspace(0, len(next(iter(taken.values()))) - 1, ROWS).astype(int))
-            times[name].append([_milliseconds(run, task, taken, row) for row in rows])
-    return {name: float(np.median(each, axis=0).mean()) for name, each in times.items()}
+        for (name, number), taken in times.items():
+            run = Interpreter(files[name], number)
+            fed = _full(run.inputs(task)) if inputs is None else inputs
+            rows = np.unique(np.linspace(0, len(next(iter(fed.values()))) - 1, ROWS).astype(int))
+            taken.append([_milliseconds(run, task, fed, row) for row in rows])
+    return [
+        {"strategy": name, "num_threads": number, "milliseconds": float(np.min(taken, axis=0).mean())}
+        for (name, number), taken in times.items()
+    ]
 
 
 def _milliseconds(run, task, inputs, row):
@@ -135,15 +145,19 @@ def checked_length(model, length):
     return int(length) if whole else None
 
 
-def trace(model, folder, length, loop):
+def trace(model, folder, length, strategy):
     """Writes the SavedModel the converter reads: each signature at batch 1, the weights as constants."""
+    if strategy == "fused":
+        by = {"loop": loops.STRATEGIES["loop"], "layer": fused.made}
+    else:
+        by = {"loop": loops.STRATEGIES[strategy], "pooling_loop": loops.STRATEGIES[strategy]}
     values = [(v, v.value.numpy()) for v in model.variables]
     functions, state = {}, {}
 
     def constant(name, function):
         def run(**inputs):
             mapping = [(v, tf.constant(value)) for v, value in values]
-            with cells.apart(), keras.StatelessScope(state_mapping=mapping), recurrence.looping(loop, loop):
+            with cells.apart(), keras.StatelessScope(state_mapping=mapping), recurrence.looping(**by):
                 outputs = function(inputs)
             if name == "encode":
                 state.update({key: tf.TensorSpec(x.shape, x.dtype, key) for key, x in outputs.items()})
@@ -156,6 +170,8 @@ def trace(model, folder, length, loop):
         specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in inputs.items()}
         specs |= state if name == "step" else {}
         functions[name] = constant(name, function).get_concrete_function(**specs)
+    if strategy == "fused":
+        fused.check(functions.values())
     module = tf.Module()
     module.functions = functions
     save(module, folder, functions)
@@ -164,18 +180,3 @@ def trace(model, folder, length, loop):
 def _zero(tensor):
     value = tf.get_static_value(tensor)
     return value is not None and not np.any(value)
-
-
-def convert(folder, path, quantize):
-    """Runs `seqkeras.export.converter` on the SavedModel in `folder`."""
-    child = subprocess.run(
-        [sys.executable, "-m", "seqkeras.export.converter", str(folder), str(path), quantize or "float32"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    if child.returncode or not path.exists():
-        said = "\n".join(child.stdout.strip().splitlines()[-20:])
-        raise RuntimeError(f"The LiteRT converter ended with status {child.returncode}. It said last:\n{said}")

@@ -24,17 +24,17 @@ def fastest(length, training):
     return kernel if training or not compiles(length) else forward
 
 
-_loops = contextvars.ContextVar("loops", default=(None, None))
+_loops = contextvars.ContextVar("loops", default=(None, None, None))
 
 
 @contextlib.contextmanager
-def looping(loop, pooling_loop=None):
+def looping(loop=None, pooling_loop=None, layer=None):
     """Inside, every recurrence runs through `loop`: one of `loops` or `kernel`, which differ in speed alone.
 
     `pooling_loop` has one argument more, a pooling, and makes its vector in place of the outputs; without one the
-    outputs are made and pooled.
+    outputs are made and pooled. `layer` makes of a cell and `reverse` what runs the whole layer: see `cudnn.made`.
     """
-    token = _loops.set((loop, pooling_loop))
+    token = _loops.set((loop, pooling_loop, layer))
     try:
         yield
     finally:
@@ -75,7 +75,10 @@ class Recurrence(Masked):
             raise ValueError(
                 f"Expected a cell whose state is its output, with a teacher. Received: {self.cell.num_states} states"
             )
-        loop, pooling_loop = _loops.get()
+        loop, pooling_loop, made = _loops.get()
+        whole = self.by_cudnn if loop is None else None
+        if made is not None:
+            whole = made(self.cell, self.reverse)
         if initial_state is None:
             initial_state = self.cell.initial_state(ops.shape(inputs)[0])
         if inputs.shape[1] == 0:  # nothing to run over
@@ -92,8 +95,8 @@ class Recurrence(Masked):
             outputs, state = by(taught, ops.transpose(teacher, (1, 0, 2)), self.reverse)
         elif pooling is not None and pooling_loop is not None:
             return by(pooling_loop, self.reverse, pooling)
-        elif loop is None and self.by_cudnn:
-            outputs, state = self.by_cudnn(self.cell, inputs, mask, tuple(initial_state), otherwise=fast)
+        elif whole is not None:
+            outputs, state = whole(self.cell, inputs, mask, tuple(initial_state), otherwise=fast)
         else:
             outputs, state = fast()
         return self._pooled(ops.transpose(outputs, (1, 0, 2)), mask, state, pooling)

@@ -529,7 +529,10 @@ def test_an_interrupted_training_ends_with_a_line_and_keeps_the_best_epoch(train
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "flags"), [("said", ""), ("names", ""), ("turned", "--int8 --bound 1")])
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [("said", ""), ("names", ""), ("turned", "--int8 --bound 1"), ("said", "--strategy auto --threads 2")],
+)
 def test_export_writes_a_bundle_that_answers_as_the_run_does(name, flags, here):
     done = command("export", name, "--examples", "8", *flags.split())
     assert (done.returncode, done.stderr) == (0, "") and "interpreter" in done.stdout

@@ -1,5 +1,7 @@
 """The loops that leave for a device: the numbers of the others, fewer operators, one choice among them by measuring."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +9,7 @@ import tensorflow as tf
 import seqkeras
 from seqkeras import cells, export, pooling
 from seqkeras.cli import usage
+from seqkeras.export import tflite
 from seqkeras.export.loops import STRATEGIES
 from seqkeras.export.runtime import Compiled, Interpreter
 from seqkeras.loops import scan
@@ -68,8 +71,26 @@ def test_a_classifier_writes_no_outputs_and_its_fastest_form_is_one_that_was_mea
             file = runtime(tmp_path / strategy)
             got = [file.run("classify", {"ids": row[None]})["probabilities"][0] for row in ids]
             np.testing.assert_allclose(got, expected, atol=1e-5)
-    assert set(report["milliseconds"]) == set(STRATEGIES)
-    assert report["strategy"] == min(report["milliseconds"], key=report["milliseconds"].get)
+        tried = {1, options.get("num_threads", 1)}
+        if strategy == "auto":
+            pairs = [(row["strategy"], row["num_threads"]) for row in report["measured"]]
+            assert sorted(pairs) == sorted(itertools.product(STRATEGIES, tried))
+            fastest = min(report["measured"], key=lambda r: r["milliseconds"] * (1.05 if r["num_threads"] > 1 else 1))
+            assert fastest.items() >= {name: report[name] for name in ("strategy", "num_threads")}.items()
+
+
+@pytest.mark.parametrize(("second", "taken"), [(0.99, 1), (0.9, 2), (1.2, 1)])
+def test_a_second_thread_has_to_save_something(second, taken, tmp_path, monkeypatch):
+    monkeypatch.setattr(tflite, "_milliseconds", lambda run, *_: run.speed)
+
+    class Timed(Interpreter):
+        def __init__(self, path, num_threads):
+            super().__init__(path, num_threads)
+            self.speed = second if num_threads == 2 else 1.0
+
+    monkeypatch.setattr(tflite, "Interpreter", Timed)
+    model = seqkeras.SequenceClassifier(9, 2, units=4)
+    assert export.to_tflite(model, tmp_path / "x", 3, strategy="auto", num_threads=2)["num_threads"] == taken
 
 
 @pytest.mark.parametrize("strategy", ["partly_unrolled", "unrolled"])

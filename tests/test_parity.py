@@ -1,7 +1,5 @@
 """The comparison finds a file that says something else, however small, and excuses nothing but a tie."""
 
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -10,7 +8,7 @@ from exported import CHARACTERS, LABELS, V, family, unexported
 import seqkeras
 from seqkeras import export, pipelines
 from seqkeras.export import held_out, parity
-from seqkeras.export.runtime import Compiled
+from seqkeras.export.runtime import RUNTIMES, Compiled
 from seqkeras.tokens import PAD, START
 
 THREE = {"saved_model", "interpreter", "compiled"}
@@ -180,10 +178,17 @@ class Forgetful(Compiled):
 )
 def test_a_runtime_that_keeps_something_is_found(name, match, monkeypatch):
     made = family(name)
-    monkeypatch.setattr(sys.modules["seqkeras.export.parity"], "Compiled", Forgetful)
+    monkeypatch.setitem(RUNTIMES, "compiled", Forgetful)
     with pytest.raises(ValueError, match=match) as error:
         parity(made.model, made.path, made.inputs, lambda outputs: 0, 0)
     assert "interpreter" not in str(error.value).replace(str(made.path), "")
+
+
+@pytest.mark.parametrize("runtimes", [[], None, "interpreter", ["interpreter", "abacus"]])
+def test_runtimes_that_are_none_are_refused(runtimes):
+    made = family("classify")
+    with pytest.raises(ValueError, match="runtimes to be a list of interpreter and compiled. Received: runtimes="):
+        parity(made.model, made.path, made.inputs, runtimes=runtimes)
 
 
 def test_inputs_may_be_shorter_than_the_file_takes():

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqkeras.export import load_bundle
+from seqkeras.export import runtime as runtimes
 from seqkeras.export.runtime import Compiled, Forecaster, Interpreter
 from seqkeras.tokens import END
 
@@ -249,6 +250,7 @@ SIGNATURE = {"inputs": {}, "outputs": {}}
         put(None, "labels"),
         put([1, 2, 3], "labels"),
         put({"mean": [], "deviation": []}, "scale"),
+        *(put(threads, "num_threads") for threads in (0, 257, 1.0, True, "2", None)),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(copy, change):
@@ -257,6 +259,25 @@ def test_a_manifest_that_is_none_is_refused(copy, change):
     (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ValueError, match="Expected "):
         load_bundle(copy)
+
+
+@pytest.mark.parametrize(("said", "asked", "taken"), [(2, None, 2), (2, 1, 1), (None, None, 1)])
+def test_a_bundle_takes_the_threads_that_were_the_fastest_or_those_asked_for(copy, monkeypatch, said, asked, taken):
+    manifest = json.loads((copy / "manifest.json").read_bytes())
+    assert manifest.pop("num_threads") == 1
+    if said:
+        manifest["num_threads"] = said
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    seen = []
+
+    class Recorded(Interpreter):
+        def __init__(self, path, num_threads):
+            seen.append(num_threads)
+            super().__init__(path, num_threads)
+
+    monkeypatch.setitem(runtimes.RUNTIMES, "interpreter", Recorded)
+    load_bundle(copy, num_threads=asked)
+    assert seen == [taken]
 
 
 JSON = st.recursive(
@@ -278,7 +299,10 @@ def places(value, path=()):
 @given(data=st.data())
 def test_any_other_manifest_works_or_is_a_clear_error(copy, data):
     whole = json.loads((family("generate").folder / "manifest.json").read_bytes())
-    whole = {name: whole[name] for name in ("bundle", "task", "tokenizers", "labels", "scale", "signatures", "files")}
+    whole = {
+        name: whole[name]
+        for name in ("bundle", "task", "tokenizers", "labels", "scale", "signatures", "files", "num_threads")
+    }
     put(data.draw(JSON), *data.draw(st.sampled_from(list(places(whole)))))(whole)
     (copy / "manifest.json").write_text(json.dumps(whole))
     try:

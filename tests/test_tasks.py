@@ -270,7 +270,7 @@ def test_every_record_is_kept_or_counted(texts, max_length, truncate):
     assert sum(len(next_) for _, next_, _ in read) == report["kept"] == len(data.records["train"])
     assert max(next_.shape[1] for _, next_, _ in read) <= max_length
     real, cells = sum(weight.sum() for *_, weight in read), sum(weight.size for *_, weight in read)
-    assert report["padding"] == pytest.approx(1 - real / cells)
+    assert report["padding"] == pytest.approx(1 - float(real) / cells)
     decoded = [text for _, next_, _ in read for text in data.tokenizers["target"].decode(next_)]
     kept = [text.encode()[: max_length - 1].decode(errors="replace") for _, text in data.records["train"]]
     assert sorted(decoded) == sorted(kept)

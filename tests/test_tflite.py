@@ -1,6 +1,8 @@
 """The way into a LiteRT file: what is in it, what it costs, and what happens when the converter fails."""
 
+import json
 import os
+import signal
 import time
 
 import keras
@@ -12,6 +14,7 @@ from exported import LENGTH, LONG, V, family, unexported
 
 import seqkeras
 from seqkeras import export
+from seqkeras.export import conversion
 from seqkeras.export.quantize import in_float32
 from seqkeras.export.runtime import Compiled, Interpreter
 from seqkeras.export.tflite import checked_length
@@ -56,13 +59,69 @@ def test_cost_follows_the_real_length(runtime):
     assert fewest["short"] < fewest["long"] / 3
 
 
-def test_a_converter_that_aborts_is_an_error_message(tmp_path, monkeypatch):
+def test_a_converter_that_aborts_is_an_error_message_and_the_next_one_another_process(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text("import os\nos.write(2, b'out of luck')\nos.abort()\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    conversion.stop()
     target = tmp_path / "out" / "model.tflite"
-    with pytest.raises(RuntimeError, match=r"status -6[\s\S]*out of luck"):
-        export.to_tflite(unexported("classify").model, target, 4)
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        with pytest.raises(RuntimeError, match=r"status -6[\s\S]*out of luck"):
+            export.to_tflite(unexported("classify").model, target, 4)
     assert os.listdir(tmp_path / "out") == []
+    export.to_tflite(unexported("classify").model, target, 4)
+
+
+def test_one_converter_serves_several_exports(tmp_path):
+    children = []
+    for _ in range(2):
+        export.to_tflite(unexported("classify").model, tmp_path / "x", 4)
+        children.append(conversion._running.child)
+    assert children[0] is children[1]
+
+
+def test_a_converter_that_has_waited_long_enough_ends_and_another_takes_its_place(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(conversion, "IDLE", 0.1)
+        conversion.stop()
+        export.to_tflite(unexported("classify").model, tmp_path / "x", 4)
+        child = conversion._running.child
+        assert child.wait(60) == 0
+    export.to_tflite(unexported("classify").model, tmp_path / "x", 4)
+    assert conversion._running.child is not child
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_signal_to_the_converter_between_two_exports_is_not_noticed(number, tmp_path):
+    export.to_tflite(unexported("classify").model, tmp_path / "x", 4)
+    child = conversion._running.child
+    child.send_signal(number)
+    report = export.to_tflite(unexported("classify").model, tmp_path / "x", 4)
+    assert report.items() >= export.audit(tmp_path / "x").items()
+    assert (conversion._running.child is child) == (number == signal.SIGINT)
+
+
+def test_what_others_print_is_no_answer(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("print('done', flush=True)\n")
+    conversion.stop()
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        for _ in range(2):
+            export.to_tflite(unexported("classify").model, tmp_path / "x", 4)
+            export.audit(tmp_path / "x")
+    conversion.stop()
+
+
+def test_an_answer_nobody_waited_for_is_not_the_next_ones(tmp_path, monkeypatch):
+    def interrupted(self, job):
+        self.child.stdin.write(json.dumps(job) + "\n")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(conversion._Process, "answer", interrupted)
+        export.to_tflite(unexported("classify").model, tmp_path / "x", 4)
+    assert os.listdir(tmp_path) == []
+    export.to_tflite(unexported("classify").model, tmp_path / "x", 4)
+    export.audit(tmp_path / "x")
 
 
 def test_an_operator_litert_lacks_is_an_error_that_names_it(tmp_path):

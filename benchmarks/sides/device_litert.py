@@ -1,5 +1,6 @@
 """A classifier in the LiteRT interpreter: python device_litert.py FOLDER float32|int8"""
 
+import json
 import sys
 from pathlib import Path
 
@@ -13,7 +14,9 @@ FOLDER, PRECISION = Path(sys.argv[1]), sys.argv[2]
 
 
 def make(name, length, threads):
-    interpreter = Interpreter(str(FOLDER / f"{name}.{length}.{threads}.{PRECISION}.tflite"), num_threads=threads)
+    file = FOLDER / f"{name}.{length}.{threads}.{PRECISION}.tflite"
+    takes = json.loads(file.with_suffix(".json").read_text())["num_threads"]
+    interpreter = Interpreter(str(file), num_threads=takes)
     interpreter.allocate_tensors()
     ids, probabilities = (
         one[0]["index"] for one in (interpreter.get_input_details(), interpreter.get_output_details())

@@ -89,9 +89,14 @@ def export(asked):
         how = {"strategy": asked.strategy, "growth": asked.growth, "num_threads": asked.threads}
         manifest = run.export(folder / "bundle", records, weights, asked.bound, **how)
     size = manifest["files"]["model.tflite"]["bytes"]
-    print(f"{folder / 'bundle'}: model.tflite of {size:,} bytes, {manifest['weights']} weights, {manifest['strategy']}")
-    if manifest["measured"]:
-        _print("strategy", {"milliseconds a text": manifest["measured"]["milliseconds"]})
+    threads = f"{manifest['num_threads']} thread{'s'[: manifest['num_threads'] - 1]}"
+    said = f"{manifest['weights']} weights, {manifest['strategy']}, {threads}"
+    print(f"{folder / 'bundle'}: model.tflite of {size:,} bytes, {said}")
+    rows = {}
+    for one in manifest["measured"] or ():
+        rows.setdefault(str(one["num_threads"]), {})[one["strategy"]] = one["milliseconds"]
+    if rows:
+        _print("milliseconds a text; threads", rows)
     _print("beside Keras", {way: row for way, row in manifest["parity"].items() if isinstance(row, dict)})
 
 

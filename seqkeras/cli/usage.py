@@ -272,7 +272,7 @@ def _export(commands):
         "--threads",
         type=_number(int, 1, 256),
         metavar="N",
-        help="with --strategy auto: threads that the file will be given (1)",
+        help="with --strategy auto: threads that the file may take; one is tried too (1)",
     )
 
 
