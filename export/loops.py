@@ -15,10 +15,10 @@ from seqkeras.loops import advance, in_place, real
 
 def _alone(loop):
     @functools.wraps(loop)
-    def run(cell, projected, mask, state, reverse=False, pooling=None):
-        if projected.shape[1] == 1:
-            return loop(cell, projected, mask, state, reverse, pooling)
-        outputs, state = in_place(cell, projected, mask, state, reverse)
+    def run(cell, project, inputs, mask, state, reverse=False, pooling=None):
+        if inputs.shape[1] == 1:
+            return loop(cell, project(inputs), mask, state, reverse, pooling)
+        outputs, state = in_place(cell, project, inputs, mask, state, reverse)
         if pooling is not None:
             outputs = pooling.over(
                 tf.transpose(outputs, (1, 0, 2)), mask if mask is None else tf.transpose(mask), state[0]

@@ -2,7 +2,7 @@
 
 A cell is two functions and the shape of its state:
 
-    project(inputs)               everything that does not depend on the state, for all time steps at once
+    project(inputs)               everything that does not depend on the state, for all time steps, or many, at once
     step(projected, state)        -> (output, state), one time step; the state begins with the output
     initial_state(batch)          -> a tuple of zeros [B, units]
 
@@ -28,6 +28,7 @@ ACTIVATIONS = ("linear", "hard_tanh", "sigmoid", "tanh", "relu", "leaky_relu", "
 
 _matmul = contextvars.ContextVar("matmul", default=ops.matmul)
 _apart = contextvars.ContextVar("apart", default=False)
+_drawn = contextvars.ContextVar("drawn", default=None)
 
 
 def product(h, kernel):
@@ -71,6 +72,26 @@ def apart():
         _apart.reset(token)
 
 
+@contextlib.contextmanager
+def one_sequence():
+    """Inside, each call of `project` is given a part of the same sequences: what is drawn `once` is drawn once."""
+    token = _drawn.set({})
+    try:
+        yield
+    finally:
+        _drawn.reset(token)
+
+
+def once(key, draw):
+    """What `draw` draws for whole sequences; `key` tells it from what else is drawn."""
+    drawn = _drawn.get()
+    if drawn is None:
+        return draw()
+    if key not in drawn:
+        drawn[key] = draw()
+    return drawn[key]
+
+
 class Cell(keras.layers.Layer):
     """Weights W, U and b with a block of H columns a gate, and the affine map of the input.
 
@@ -106,7 +127,7 @@ class Cell(keras.layers.Layer):
         return ops.zeros(shape, dtype)
 
     def project(self, inputs, training=False):
-        """W x + b, for all steps at once: inputs [T, B, D], or [B, D] for one -> [..., len(gates) * H]."""
+        """W x + b, for many steps at once: inputs [T, B, D], or [B, D] for one -> [..., len(gates) * H]."""
         return ops.matmul(inputs, self.kernel) + self.bias
 
     def step(self, projected, state):

@@ -148,13 +148,13 @@ class VariationalDropout(Noise):
         arguments.share(input_rate=input_rate, recurrent_rate=recurrent_rate)
 
     def project(self, inputs, training=False):
-        return super().project(self.drop(inputs, self.input_rate) if training else inputs, training)
+        return super().project(self.drop("inputs", inputs, self.input_rate) if training else inputs, training)
 
     def draw(self, projected):
-        return self.drop(ops.ones_like(projected[..., : self.units]), self.recurrent_rate)
+        return self.drop("state", ops.ones_like(projected[..., : self.units]), self.recurrent_rate)
 
-    def drop(self, x, rate):
-        return keras.random.dropout(x, rate, noise_shape=(1, None, None), seed=self.seed)
+    def drop(self, name, x, rate):
+        return x * cells.once((self, name), lambda: keras.random.dropout(ops.ones_like(x[:1]), rate, seed=self.seed))
 
     def step(self, projected, state):
         projected, kept = self.separate(projected)

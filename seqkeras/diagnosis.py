@@ -42,8 +42,8 @@ class Probe(keras.Model):
         return self._run(inputs, lambda projected: projected + ops.cast(next(taps), projected.dtype))
 
     def _run(self, inputs, change):
-        def loop(cell, projected, mask, state, reverse=False):
-            return loops.scan(cell, change(projected), mask, state, reverse)
+        def loop(cell, project, inputs, mask, state, reverse=False):
+            return loops.scan(cell, lambda inputs: change(project(inputs)), inputs, mask, state, reverse)
 
         with recurrence.looping(loop):
             return self.model(inputs)

@@ -15,9 +15,29 @@ from keras import ops
 from seqkeras import cells
 from seqkeras.loops import advance, at, in_place, real
 
+CHUNK = 2**22  # numbers that a chunk of time projects, at least
 
-def kernel(cell, projected, mask, state, reverse=False):
-    """The loop with its backward pass written by hand.
+
+def kernel(cell, project, inputs, mask, state, reverse=False):
+    """The loop with its backward pass written by hand, over a few chunks of time where there is much to keep.
+
+    A chunk is projected when its turn comes, and its gradients, those of the projection and of the weights too, are
+    formed before those of the chunk before it: what is large and soon forgotten is in memory for a chunk alone.
+    """
+    count, state = _chunks(cell, inputs.shape[:2]), tuple(ops.convert_to_tensor(s) for s in state)
+    run, chunks = _trained(cell, reverse), tf.split(inputs, count)
+    masks = [None] * count if mask is None else tf.split(mask, count)
+    outputs = [None] * count
+    with cells.one_sequence():
+        for i in sorted(range(count), reverse=reverse):
+            with tf.control_dependencies(state):  # or all would be projected beforehand
+                chunk = tf.identity(chunks[i])
+            outputs[i], state = run(project(chunk), masks[i], state)
+    return tf.concat(outputs, axis=0), state
+
+
+def _trained(cell, reverse):
+    """The loop over a chunk, run(projected, mask, state); what is compiled for one serves each other of its shape.
 
     Forward keeps each step's state and matrix products. Backward replays only the element-wise part of each step,
     takes its vector-Jacobian product on the spot, and multiplies by U transposed: what is sequential. The gradient
@@ -26,17 +46,19 @@ def kernel(cell, projected, mask, state, reverse=False):
     both, and their gradients are one.
     """
     variables = cell.weights  # frozen ones too: the step reads them
-    forth, compiled, index = advance(cell), _compiled(projected.shape[0]), functools.partial(_index, variables)
-    T, n = tf.shape(projected)[0], len(state)
-    order = (lambda t: T - 1 - t) if reverse else (lambda t: t)
+    forth, index = advance(cell), functools.partial(_index, variables)
+    added = places = states = kernels = None  # known when the step has been traced
+
+    def now_at(t, T):
+        return T - 1 - t if reverse else t
 
     def replay(p, m, state, weights, matmul):
         with _reading(variables, weights), cells.products(matmul):
             return forth(p, m, state)
 
-    def find_added():
+    def find_added(p, m, state, weights):
         """Which of a step's products enters it as a sum with what is projected: their gradients are one; or None."""
-        zs, p = [], projected[0]
+        zs = []
 
         def matmul(h, u):
             z = _product(h, u)
@@ -45,21 +67,21 @@ def kernel(cell, projected, mask, state, reverse=False):
                 zs.append(z)
             return z
 
-        with tf.GradientTape() as tape, cells.products(matmul):
+        with tf.GradientTape() as tape:
             tape.watch(p)
-            new = forth(p, at(mask, 0), state)
+            new = replay(p, m, state, weights, matmul)
         dp, *dz = tape.gradient(new, [p, *zs])
         # the gradient of a sum of equal shapes is handed on as it is, one tensor to both
         return next((i for i, d in enumerate(dz) if d is dp is not None), None)
 
-    added = find_added()
+    @_compiled
+    def all_forward(shape, projected, mask, state, weights):
+        """(final state, arrays [T, B, ...] of what is kept: each step's state, then its products)"""
+        nonlocal added
+        T, blocks = tf.shape(projected)[0], _blocks(weights, shape)
+        added = find_added(projected[0], at(mask, 0), state, weights)
 
-    @tf.custom_gradient
-    def run(projected, *rest):
-        state, weights = rest[:n], rest[n:]
-        blocks = None
-
-        def forward_step(t, state):
+        def step(t, state):
             zs = []
 
             def matmul(h, u):
@@ -68,127 +90,134 @@ def kernel(cell, projected, mask, state, reverse=False):
                 zs.append(_by_blocks(h, blocks[index(u)]))
                 return zs[-1]
 
-            now = order(t)
+            now = now_at(t, T)
             p = tf.gather(projected, now)
             state = replay(p, at(mask, now), state, weights, matmul)
             return (*state, *(p + z if i == added else z for i, z in enumerate(zs))), state
 
-        def forward(t, state, arrays):
-            kept, state = forward_step(t, state)
-            return t + 1, state, [a.write(order(t), x) for a, x in zip(arrays, kept, strict=True)]
+        def body(t, state, arrays):
+            kept, state = step(t, state)
+            return t + 1, state, [a.write(now_at(t, T), x) for a, x in zip(arrays, kept, strict=True)]
 
-        @compiled
-        def all_forward():
-            nonlocal blocks
-            blocks = _blocks(weights, projected)
-            arrays = [_array(T, x) for x in forward_step(0, state)[0]]
-            _, final, arrays = tf.while_loop(lambda t, *_: t < T, forward, (0, state, arrays), maximum_iterations=T)
-            return final, [a.stack() for a in arrays]
+        arrays = [_array(T, x) for x in step(0, state)[0]]
+        _, final, arrays = tf.while_loop(lambda t, *_: t < T, body, (0, state, arrays), maximum_iterations=T)
+        return final, [a.stack() for a in arrays]
 
-        final, kept = all_forward()
-        states_kept, z_kept = kept[:n], kept[n:]
+    @_compiled
+    def all_backward(shape, projected, mask, state, weights, states_kept, z_kept, d_outputs, d_state):
+        """(d_state at the start, gradients of weights summed up in the loop, arrays of what `places` names)"""
+        nonlocal places, states, kernels
+        T = tf.shape(d_outputs)[0]
+        turned = _blocks([tf.cast(tf.transpose(w), d_outputs.dtype) for w in weights], shape)
 
-        def grad(d_outputs, *d_state):
-            def backward_step(t, d_state):
-                """(what is kept of a step, where in it the parts are, d_state before the step, gradients of weights)"""
-                now = order(T - 1 - t)
-                m = at(mask, now)
-                earlier = order(tf.maximum(T - 2 - t, 0))
-                before = tuple(
-                    tf.where(t < T - 1, tf.gather(x, earlier), s) for x, s in zip(states_kept, state, strict=True)
+        def step(t, d_state):
+            """(what is kept of a step, where in it the parts are, d_state before the step, gradients of weights)"""
+            now = now_at(T - 1 - t, T)
+            m = at(mask, now)
+            earlier = now_at(tf.maximum(T - 2 - t, 0), T)
+            before = tuple(
+                tf.where(t < T - 1, tf.gather(x, earlier), s) for x, s in zip(states_kept, state, strict=True)
+            )
+            zs = [tf.gather(z, now) for z in z_kept]
+            p = tf.gather(projected, now) if added is None else zs[added]
+            zs = [tf.zeros_like(z) if i == added else z for i, z in enumerate(zs)]
+            taps, factors = [tf.zeros_like(z) for z in zs], []
+
+            def matmul(h, u):
+                if index(u) is None:  # not a whole weight: replayed, its gradient summed up in the loop
+                    return ops.matmul(h, u)
+                i = len(factors)
+                factors.append((h, index(u)))
+                return _kept_product(h, taps[i], zs[i], turned[index(u)])
+
+            with tf.GradientTape() as tape:
+                tape.watch([p, before, taps, weights])
+                new = replay(p, m, before, weights, matmul)
+            d_new = (d_state[0] + tf.gather(d_outputs, now), *d_state[1:])
+            dp, d_before, dz, dw = tape.gradient(new, [p, before, taps, list(weights)], d_new)
+            d_before = tuple(tf.zeros_like(s) if d is None else d for d, s in zip(d_before, before, strict=True))
+            kept, places = [], []
+            for x in (dp, *dz, *(h for h, _ in factors if not _among(h, before))):
+                if not _among(x, kept):
+                    kept.append(x)
+                places.append(next(i for i, one in enumerate(kept) if one is x))
+            states = [next((i for i, s in enumerate(before) if s is h), None) for h, _ in factors]
+            return kept, (places, states, [u for _, u in factors]), d_before, dw
+
+        def body(t, d_state, d_weights, arrays):
+            kept, _, d_state, dw = step(t, d_state)
+            d_weights = [a if b is None else a + b for a, b in zip(d_weights, dw, strict=True)]
+            now = now_at(T - 1 - t, T)
+            return t + 1, d_state, d_weights, [a.write(now, x) for a, x in zip(arrays, kept, strict=True)]
+
+        kept, (places, states, kernels), _, _ = step(0, d_state)
+        start = 0, d_state, [tf.zeros_like(w) for w in weights], [_array(T, x) for x in kept]
+        _, first, d_weights, arrays = tf.while_loop(lambda t, *_: t < T, body, start, maximum_iterations=T)
+        return first, d_weights, [a.stack() for a in arrays]
+
+    def run(projected, mask, state):
+        n, shape = len(state), tuple(projected.shape[:2])
+
+        @tf.custom_gradient
+        def differentiable(projected, *rest):
+            state, weights = rest[:n], rest[n:]
+            final, kept = all_forward(shape, projected, mask, state, weights)
+            states_kept, z_kept = kept[:n], kept[n:]
+
+            def grad(d_outputs, *d_state):
+                p = projected if added is None else None
+                first, d_weights, stacked = all_backward(
+                    shape, p, mask, state, weights, states_kept, z_kept, d_outputs, d_state
                 )
-                zs = [tf.gather(z, now) for z in z_kept]
-                p = tf.gather(projected, now) if added is None else zs[added]
-                zs = [tf.zeros_like(z) if i == added else z for i, z in enumerate(zs)]
-                taps, factors = [tf.zeros_like(z) for z in zs], []
+                dp, *rest = (stacked[place] for place in places)
+                others = iter(rest[len(z_kept) :])
+                for i, u, dz in zip(states, kernels, rest[: len(z_kept)], strict=True):
+                    if i is None:
+                        d_u = _summed_products(next(others), dz)
+                    elif reverse:  # what each step began with: the states kept, shifted by one, and the initial one
+                        d_u = _summed_products(states_kept[i][1:], dz[:-1]) + _summed_products(state[i], dz[-1])
+                    else:
+                        d_u = _summed_products(states_kept[i][:-1], dz[1:]) + _summed_products(state[i], dz[0])
+                    d_weights[u] += tf.cast(d_u, d_weights[u].dtype)
+                return (dp, *first, *d_weights)
 
-                def matmul(h, u):
-                    if index(u) is None:  # not a whole weight: replayed, its gradient summed up in the loop
-                        return ops.matmul(h, u)
-                    i = len(factors)
-                    factors.append((h, index(u)))
-                    return _kept_product(h, taps[i], zs[i], turned[index(u)])
+            return (kept[0], *final), grad
 
-                with tf.GradientTape() as tape:
-                    tape.watch([p, before, taps, weights])
-                    new = replay(p, m, before, weights, matmul)
-                d_new = (d_state[0] + tf.gather(d_outputs, now), *d_state[1:])
-                dp, d_before, dz, dw = tape.gradient(new, [p, before, taps, list(weights)], d_new)
-                d_before = tuple(tf.zeros_like(s) if d is None else d for d, s in zip(d_before, before, strict=True))
-                kept, places = [], []
-                for x in (dp, *dz, *(h for h, _ in factors if not _among(h, before))):
-                    if not _among(x, kept):
-                        kept.append(x)
-                    places.append(next(i for i, one in enumerate(kept) if one is x))
-                states = [next((i for i, s in enumerate(before) if s is h), None) for h, _ in factors]
-                return kept, (places, states, [u for _, u in factors]), d_before, dw
+        outputs, *final = differentiable(projected, *state, *(tf.identity(v.value) for v in variables))
+        outputs = tf.ensure_shape(outputs, (*shape, cell.units))
+        return real(outputs, mask), tuple(final)
 
-            def backward(t, d_state, d_weights, arrays):
-                kept, _, d_state, dw = backward_step(t, d_state)
-                d_weights = [a if b is None else a + b for a, b in zip(d_weights, dw, strict=True)]
-                now = order(T - 1 - t)
-                return t + 1, d_state, d_weights, [a.write(now, x) for a, x in zip(arrays, kept, strict=True)]
-
-            places = states = kernels = turned = None
-
-            @compiled
-            def all_backward():
-                nonlocal places, states, kernels, turned
-                turned = _blocks([tf.cast(tf.transpose(w), projected.dtype) for w in weights], projected)
-                kept, (places, states, kernels), _, _ = backward_step(0, d_state)
-                nothing = [tf.zeros_like(w) for w in weights]
-                start = 0, d_state, nothing, [_array(T, x) for x in kept]
-                _, first, d_weights, arrays = tf.while_loop(lambda t, *_: t < T, backward, start, maximum_iterations=T)
-                return first, d_weights, [a.stack() for a in arrays]
-
-            d_first, d_weights, stacked = all_backward()
-            dp, *rest = (stacked[place] for place in places)
-            others = iter(rest[len(z_kept) :])
-            for i, u, dz in zip(states, kernels, rest[: len(z_kept)], strict=True):
-                if i is None:
-                    d_u = _summed_products(next(others), dz)
-                elif reverse:  # what each step began with: the states kept, shifted by one, and the initial one
-                    d_u = _summed_products(states_kept[i][1:], dz[:-1]) + _summed_products(state[i], dz[-1])
-                else:
-                    d_u = _summed_products(states_kept[i][:-1], dz[1:]) + _summed_products(state[i], dz[0])
-                d_weights[u] += tf.cast(d_u, d_weights[u].dtype)
-            return (dp, *d_first, *d_weights)
-
-        return (kept[0], *final), grad
-
-    outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
-    outputs = tf.ensure_shape(outputs, (*projected.shape[:2], cell.units))
-    return real(outputs, mask), tuple(final)
+    return run
 
 
-def forward(cell, projected, mask, state, reverse=False):
+def forward(cell, project, inputs, mask, state, reverse=False):
     """The loop of evaluation: `in_place`. A gradient asked for nevertheless is that of `kernel`, which then runs."""
-    variables, n = cell.weights, len(state)
+    projected, variables, n = project(inputs), cell.weights, len(state)
 
     @tf.custom_gradient
     def run(projected, *rest):
         state, weights = rest[:n], rest[n:]
 
-        @_compiled(projected.shape[0])
-        def outputs_alone():
-            blocks = _blocks(weights, projected)
+        @_compiled
+        def outputs_alone(shape, projected, mask, state, weights):
+            blocks = _blocks(weights, shape)
 
             def matmul(h, u):
                 i = _index(variables, u)
                 return _product(h, u) if i is None else _by_blocks(h, blocks[i])
 
             with _reading(variables, weights), cells.products(matmul):
-                outputs, final = in_place(cell, projected, mask, state, reverse)
+                outputs, final = in_place(cell, tf.identity, projected, mask, state, reverse)
             return outputs, *final
 
         def grad(*slopes):
             with tf.GradientTape() as tape:
                 tape.watch([projected, *rest])
                 with _reading(variables, weights):
-                    outputs, final = kernel(cell, projected, mask, state, reverse)
+                    outputs, final = _trained(cell, reverse)(projected, mask, state)
             return tape.gradient([outputs, *final], [projected, *rest], slopes, unconnected_gradients="zero")
 
-        return outputs_alone(), grad
+        return outputs_alone(tuple(projected.shape[:2]), projected, mask, state, weights), grad
 
     outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
     return outputs, tuple(final)
@@ -214,7 +243,20 @@ def _kept_product(h, tap, z, turned):
     return product(h, tap)
 
 
-def _blocks(weights, projected):
+def _chunks(cell, shape):
+    """How many chunks of equal length a compiled loop over `shape`, (T, B), takes.
+
+    Smaller ones cost more time than they bring, more of them hardly any memory less. (Measured, `make bench-train` and
+    `make bench-memory`; a batch whose size is not known beforehand is taken for one of 64.)
+    """
+    length, batch = shape
+    if not compiles(length):
+        return 1
+    most = length * (batch or 64) * len(cell.gates) * cell.units // CHUNK
+    return next((n for n in (4, 3, 2) if n <= most and length % n == 0), 1)
+
+
+def _blocks(weights, shape):
     """Each of the weights whole or in blocks of columns, a list, each block for a product of its own.
 
     XLA leaves a product of fewer than some four million multiplications to one core and shares a greater one out in
@@ -222,7 +264,7 @@ def _blocks(weights, projected):
     core keep all cores busy, as long as U fits into a core's cache and there are rows enough. (Measured on two cores,
     `make bench-train`; a batch whose size is not known beforehand is taken for a large one.)
     """
-    length, batch = projected.shape[:2]
+    length, batch = shape
     cores = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
     pays = cores > 1 and compiles(length) and (batch is None or batch >= 16)
 
@@ -250,9 +292,15 @@ def _reading(variables, weights):
         yield
 
 
-def _compiled(length):
-    """XLA for a loop that `_compiles`, nothing for others."""
-    return tf.function(jit_compile=True, autograph=False) if compiles(length) else lambda function: function
+def _compiled(function):
+    """XLA for a loop whose static shape, its first argument, `compiles`, nothing for others."""
+    compiled = tf.function(function, jit_compile=True, autograph=False)
+
+    @functools.wraps(function)
+    def run(shape, *arguments):
+        return (compiled if compiles(shape[0]) else function)(shape, *arguments)
+
+    return run
 
 
 def compiles(length):

@@ -6,7 +6,8 @@ Loops with the same arguments and the same results; `kernel` has two more, for T
     in_place    to run, not to differentiate: writes into one buffer and stops behind the longest row's end
     unrolled    T copies of the step
 
-Arguments: cell; projected [T, B, P], time first; mask bool [T, B] or None; state, a tuple of [B, H]; reverse.
+Arguments: cell; project, the cell's with all but the inputs given; inputs [T, B, D], time first; mask bool [T, B] or
+None; state, a tuple of [B, H]; reverse.
 Returns: (outputs [T, B, H] in the order of the input, final state). A masked step keeps the state and outputs zeros.
 """
 
@@ -17,8 +18,8 @@ from keras import ops
 from seqkeras import masks
 
 
-def scan(cell, projected, mask, state, reverse=False):
-    forth = advance(cell)
+def scan(cell, project, inputs, mask, state, reverse=False):
+    projected, forth = project(inputs), advance(cell)
 
     def body(state, xs):
         state = forth(xs[0], xs[1] if len(xs) > 1 else None, state)
@@ -28,9 +29,9 @@ def scan(cell, projected, mask, state, reverse=False):
     return real(states[0], mask), state
 
 
-def in_place(cell, projected, mask, state, reverse=False):
-    T, B = ops.shape(projected)[:2]
-    forth = advance(cell)
+def in_place(cell, project, inputs, mask, state, reverse=False):
+    T, B = ops.shape(inputs)[:2]
+    projected, forth = project(inputs), advance(cell)
     end = ops.convert_to_tensor(T, "int32") if mask is None else ops.max(masks.last(ops.transpose(mask)))
     outputs = ops.zeros((T, B, cell.units), dtype=projected.dtype)
 
@@ -44,16 +45,16 @@ def in_place(cell, projected, mask, state, reverse=False):
     return real(outputs, mask), state
 
 
-def unrolled(cell, projected, mask, state, reverse=False):
-    forth = advance(cell)
-    outputs = [None] * projected.shape[0]
+def unrolled(cell, project, inputs, mask, state, reverse=False):
+    projected, forth = project(inputs), advance(cell)
+    outputs = [None] * inputs.shape[0]
     for t in sorted(range(len(outputs)), reverse=reverse):
         state = forth(projected[t], None if mask is None else mask[t], state)
         outputs[t] = state[0]
     return real(ops.stack(outputs), mask), state
 
 
-def taught(cell, projected, mask, state, teacher, reverse=False):
+def taught(cell, project, inputs, mask, state, teacher, reverse=False):
     """Teacher forcing: each step begins from the true output before it, so that all of them are taken at once.
 
         y_t = step(x_t, y*_{t-1})       y* the true outputs, y*_0 the initial state
@@ -71,7 +72,7 @@ def taught(cell, projected, mask, state, teacher, reverse=False):
         steps = ops.where(turned(mask), ops.arange(1, T + 1, dtype="int32")[:, None], 0)
         last = ops.max(ops.where(masks.causal(T)[0][..., None], steps[None], 0), axis=1)
         known = ops.concatenate([first[None], ops.take_along_axis(known, last[..., None], axis=0)], axis=0)
-    output, _ = cell.step(projected, (turned(known[:-1]),))
+    output, _ = cell.step(project(inputs), (turned(known[:-1]),))
     return real(output, mask), (known[-1],)
 
 

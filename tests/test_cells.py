@@ -492,23 +492,32 @@ def linear_network(recurrent, width=H, units=H):
     return cell
 
 
-def test_variational_dropout_drops_the_same_units_at_all_steps():
+@pytest.fixture(params=["whole", "in chunks"])
+def trained(request, monkeypatch):
+    """(layer, inputs, state) -> outputs in training, compiled, all steps at once or in three chunks of time."""
+    monkeypatch.setattr("seqkeras.kernel.CHUNK", 1 if request.param == "in chunks" else 2**60)
+    return lambda layer, x, state=None: tf.function(lambda x: layer(x, initial_state=state, training=True)[0])(
+        tf.constant(x)
+    ).numpy()
+
+
+def test_variational_dropout_drops_the_same_units_at_all_steps(trained):
     n = 500
     layer = Recurrence(VariationalDropout(linear_network(1.0, units=n), recurrent_rate=0.2))
     x, state = np.zeros((B, T, H)), (np.ones((B, n)),)
-    outputs = layer(tf.constant(x), initial_state=state, training=True)[0].numpy()
+    outputs = trained(layer, x, state)
     kept = outputs[:, 0] > 0
     np.testing.assert_allclose(outputs, kept[:, None] * 1.25 ** np.arange(1, T + 1)[:, None], atol=1e-9)
     assert 0.1 < 1 - kept.mean() < 0.3
     assert np.any(kept[0] != kept[1])  # each sequence its own
-    again = layer(tf.constant(x), initial_state=state, training=True)[0].numpy()
+    again = trained(layer, x, state)
     assert np.any((again > 0) != (outputs > 0))
 
 
-def test_variational_dropout_drops_the_same_inputs_at_all_steps():
+def test_variational_dropout_drops_the_same_inputs_at_all_steps(trained):
     n = 500
     layer = Recurrence(VariationalDropout(linear_network(0.0, n, n), input_rate=0.2))
-    outputs = layer(tf.ones((B, T, n), "float64"), training=True)[0].numpy()
+    outputs = trained(layer, np.ones((B, T, n)))
     np.testing.assert_allclose(outputs, np.repeat(outputs[:, :1], T, 1))
     assert set(np.unique(outputs.round(9))) == {0.0, 1.25}
     assert 0.1 < np.mean(outputs == 0) < 0.3
@@ -524,12 +533,12 @@ def test_variational_dropout_leaves_what_is_carried_over_without_a_matrix():
     np.testing.assert_allclose(outputs, np.repeat(state[0][:, None], T, 1))
 
 
-def test_zoneout_keeps_old_numbers_at_random_in_training():
+def test_zoneout_keeps_old_numbers_at_random_in_training(trained):
     n = 500
     layer = Recurrence(Zoneout(linear_network(1.0, units=n), 0.3))
     cell = layer.cell.cell
     cell.bias.assign(np.ones(n))  # h_t = h_{t-1} + 1: a zoned step does not count
-    outputs = layer(tf.zeros((B, T, H), "float64"), training=True)[0].numpy()
+    outputs = trained(layer, np.zeros((B, T, H)))
     steps = np.diff(outputs, axis=1, prepend=0)
     assert set(np.unique(steps)) == {0.0, 1.0}
     np.testing.assert_allclose(np.mean(steps == 0, axis=(0, 2)), 0.3, atol=0.08)  # every step its own draw
@@ -571,7 +580,7 @@ def test_noise_on_noise_has_the_same_numbers_and_gradients_in_every_loop(name):
     def outputs_and_gradients(loop):
         with tf.GradientTape() as tape:
             tape.watch([projected, state])
-            outputs, final = loop(cell, projected, None, state)
+            outputs, final = loop(cell, tf.identity, projected, None, state)
             loss = tf.reduce_sum(outputs * ramp(outputs.shape)) + sum(tf.reduce_sum(s**2) for s in final)
         base = len(cell.gates) * H  # what the noise columns' gradients are does not matter
         d_projected, *rest = tape.gradient(loss, [projected, *state, *variables], unconnected_gradients="zero")
@@ -581,7 +590,7 @@ def test_noise_on_noise_has_the_same_numbers_and_gradients_in_every_loop(name):
     for loop in (kernel, unrolled):
         for ours, automatic in zip(outputs_and_gradients(loop), expected, strict=True):
             np.testing.assert_allclose(ours, automatic, rtol=1e-9, atol=1e-11, err_msg=loop.__name__)
-    np.testing.assert_allclose(in_place(cell, projected, None, state)[0], expected[0], atol=1e-12)
+    np.testing.assert_allclose(in_place(cell, tf.identity, projected, None, state)[0], expected[0], atol=1e-12)
 
 
 def test_outside_training_dropout_costs_and_changes_nothing():

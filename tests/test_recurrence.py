@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from seqkeras import cells, recurrence
-from seqkeras.kernel import forward, kernel
+from seqkeras.kernel import _chunks, forward, kernel
 from seqkeras.loops import in_place, scan, unrolled
 from seqkeras.recurrence import Recurrence, fastest, looping
 from tests import slopes
@@ -88,6 +88,48 @@ def test_the_loops_agree_in_graphs_compiled_or_not(jit, seed):
         graph = tf.function(lambda *xs, loop=loop: gradients(layer, loop, mask, *xs), jit_compile=jit)
         for a, b in zip(graph(*map(tf.constant, given)), expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4, err_msg=loop.__name__)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("cell", ["lstm", "resetbeforegru"])
+def test_chunks_of_time_change_neither_values_nor_gradients(cell, reverse, mask, monkeypatch, seed):
+    layer, mask = make(cell, reverse), MASKS[mask]
+    given = [tf.constant(x) for x in draw(layer)]
+    read = tf.function(lambda *xs: (*run(layer, kernel, mask, *xs), gradients(layer, kernel, mask, *xs)))
+    monkeypatch.setattr("seqkeras.kernel.CHUNK", 1)
+    assert _chunks(layer.cell, (T, B)) == 1  # not compiled here
+    received = tf.nest.flatten(read(*given))
+    operators = [op.type for op in read.get_concrete_function(*given).graph.get_operations()]
+    assert "ConcatV2" in operators  # of the chunks' outputs
+    outputs, state = run(layer, unrolled, mask, *given)
+    expected = tf.nest.flatten((outputs, state, gradients(layer, unrolled, mask, *given)))
+    for a, b in zip(received, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@tf.function
+def chunks(*shape, cell="lstm", units=256):
+    return _chunks(cells.make(cell, units), shape)
+
+
+def test_a_loop_is_cut_where_there_is_much_to_keep_and_evenly(monkeypatch):
+    assert chunks(512, 64) == chunks(512, None) == 4 and chunks(128, 64) == 2
+    assert chunks(300, 64) == 4 and chunks(250, 64) == 2  # as many as divide the length
+    assert chunks(509, 64) == chunks(32, 64) == chunks(512, 1) == chunks(128, 64, cell="simplernn") == 1
+
+
+def test_chunks_share_what_is_compiled(monkeypatch, seed):
+    layer, traced = make("lstm"), []
+    step, given = layer.cell.step, [tf.constant(x) for x in draw(layer)]
+    monkeypatch.setattr(layer.cell, "step", lambda *given: traced.append(given) or step(*given))
+    times = []
+    for least in (2**60, 1):
+        monkeypatch.setattr("seqkeras.kernel.CHUNK", least)
+        traced.clear()
+        tf.function(lambda *xs: gradients(layer, kernel, None, *xs)).get_concrete_function(*given)
+        times.append(len(traced))
+    assert times[0] == times[1] > 0
 
 
 def test_xla_compiles_the_loop_in_a_graph_of_fixed_length_alone(seed):
