@@ -15,7 +15,7 @@ from keras import ops
 from seqkeras import cells
 from seqkeras.loops import advance, at, in_place, real
 
-CHUNK = 2**22  # numbers that a chunk of time projects, at least
+LEAST = 2**12, 3 * 2**20  # rows, and numbers, that a chunk of time projects
 
 
 def kernel(cell, project, inputs, mask, state, reverse=False):
@@ -252,7 +252,8 @@ def _chunks(cell, shape):
     length, batch = shape
     if not compiles(length):
         return 1
-    most = length * (batch or 64) * len(cell.gates) * cell.units // CHUNK
+    rows = length * (batch or 64)
+    most = min(size // least for size, least in zip((rows, rows * len(cell.gates) * cell.units), LEAST, strict=True))
     return next((n for n in (4, 3, 2) if n <= most and length % n == 0), 1)
 
 

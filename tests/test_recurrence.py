@@ -97,7 +97,7 @@ def test_chunks_of_time_change_neither_values_nor_gradients(cell, reverse, mask,
     layer, mask = make(cell, reverse), MASKS[mask]
     given = [tf.constant(x) for x in draw(layer)]
     read = tf.function(lambda *xs: (*run(layer, kernel, mask, *xs), gradients(layer, kernel, mask, *xs)))
-    monkeypatch.setattr("seqkeras.kernel.CHUNK", 1)
+    monkeypatch.setattr("seqkeras.kernel.LEAST", (1, 1))
     assert _chunks(layer.cell, (T, B)) == 1  # not compiled here
     received = tf.nest.flatten(read(*given))
     operators = [op.type for op in read.get_concrete_function(*given).graph.get_operations()]
@@ -116,6 +116,7 @@ def chunks(*shape, cell="lstm", units=256):
 def test_a_loop_is_cut_where_there_is_much_to_keep_and_evenly(monkeypatch):
     assert chunks(512, 64) == chunks(512, None) == 4 and chunks(128, 64) == 2
     assert chunks(300, 64) == 4 and chunks(250, 64) == 2  # as many as divide the length
+    assert chunks(128, 64, units=512) == 2  # however wide, rows enough for a product
     assert chunks(509, 64) == chunks(32, 64) == chunks(512, 1) == chunks(128, 64, cell="simplernn") == 1
 
 
@@ -124,8 +125,8 @@ def test_chunks_share_what_is_compiled(monkeypatch, seed):
     step, given = layer.cell.step, [tf.constant(x) for x in draw(layer)]
     monkeypatch.setattr(layer.cell, "step", lambda *given: traced.append(given) or step(*given))
     times = []
-    for least in (2**60, 1):
-        monkeypatch.setattr("seqkeras.kernel.CHUNK", least)
+    for least in ((2**60, 1), (1, 1)):
+        monkeypatch.setattr("seqkeras.kernel.LEAST", least)
         traced.clear()
         tf.function(lambda *xs: gradients(layer, kernel, None, *xs)).get_concrete_function(*given)
         times.append(len(traced))
