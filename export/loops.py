@@ -14,7 +14,6 @@ from seqkeras.loops import advance, in_place, real
 
 
 def _alone(loop):
-    @functools.wraps(loop)
     def run(cell, project, inputs, mask, state, reverse=False, pooling=None):
         if inputs.shape[1] == 1:
             return loop(cell, project(inputs), mask, state, reverse, pooling)

@@ -2,14 +2,15 @@
 
 A cell is two functions and the shape of its state:
 
-    project(inputs)               everything that does not depend on the state, for all time steps, or many, at once
+    project(inputs)               everything that does not depend on the state, for many time steps at once
     step(projected, state)        -> (output, state), one time step; the state begins with the output
     initial_state(batch)          -> a tuple of zeros [B, units]
 
-Matrix products of a step are written `product(h, U)`. The loop over time lives in `loops` and serves every cell;
-a new cell is a subclass of `Cell` and nothing else, and is then known by its class name wherever a `cell=` is asked
-for. Here: Elman, Jordan, GRU. `cells_lstm` has the LSTM and its variants, `cells_discovered` the cells found by search,
-`cells_regularized` the normalised and the noisy ones.
+`project` is given the steps of a sequence in one call or in several and treats each step by itself; what is drawn for
+the whole of a sequence is drawn by `once`. Matrix products of a step are written `product(h, U)`. The loop over time
+lives in `loops` and serves every cell; a new cell is a subclass of `Cell` and nothing else, and is then known by its
+class name wherever a `cell=` is asked for. Here: Elman, Jordan, GRU. `cells_lstm` has the LSTM and its variants,
+`cells_discovered` the cells found by search, `cells_regularized` the normalised and the noisy ones.
 
 Letters: B batch, T time, D input width, H units; x_t input, h_t hidden state, W input matrix, U recurrent matrix,
 b bias; * is the element-wise product.

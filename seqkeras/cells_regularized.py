@@ -1,7 +1,7 @@
 """Cells that generalise better: layer normalisation inside the step, and noise that any cell can be wrapped in.
 
 Letters as in `cells`. A wrapper has what a `Cell` has and goes where one goes: `Recurrence(Zoneout(LSTM(256), 0.1))`.
-Noise does not depend on the state, so `project` draws it, for all time steps at once, and hands it to `step` as more
+Noise does not depend on the state, so `project` draws it, for many time steps at once, and hands it to `step` as more
 columns of `projected`. Outside training nothing is drawn and no column added.
 """
 
@@ -154,6 +154,8 @@ class VariationalDropout(Noise):
         return self.drop("state", ops.ones_like(projected[..., : self.units]), self.recurrent_rate)
 
     def drop(self, name, x, rate):
+        if not rate:
+            return x
         return x * cells.once((self, name), lambda: keras.random.dropout(ops.ones_like(x[:1]), rate, seed=self.seed))
 
     def step(self, projected, state):

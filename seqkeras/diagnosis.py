@@ -43,7 +43,7 @@ class Probe(keras.Model):
 
     def _run(self, inputs, change):
         def loop(cell, project, inputs, mask, state, reverse=False):
-            return loops.scan(cell, lambda inputs: change(project(inputs)), inputs, mask, state, reverse)
+            return loops.scan(cell, lambda x: change(project(x)), inputs, mask, state, reverse)
 
         with recurrence.looping(loop):
             return self.model(inputs)

@@ -15,28 +15,28 @@ from keras import ops
 from seqkeras import cells
 from seqkeras.loops import advance, at, in_place, real
 
-LEAST = 2**12, 3 * 2**20  # rows, and numbers, that a chunk of time projects
+LEAST = 2**12, 2**21  # rows that a chunk of time has, and numbers that it saves the others
 
 
 def kernel(cell, project, inputs, mask, state, reverse=False):
     """The loop with its backward pass written by hand, over a few chunks of time where there is much to keep.
 
-    A chunk is projected when its turn comes, and its gradients, those of the projection and of the weights too, are
-    formed before those of the chunk before it: what is large and soon forgotten is in memory for a chunk alone.
+    A chunk is projected when its turn comes; in the backward pass, too, the gradients that are as large, and what was
+    kept to make them, are in memory for a chunk or two.
     """
-    count, state = _chunks(cell, inputs.shape[:2]), tuple(ops.convert_to_tensor(s) for s in state)
-    run, chunks = _trained(cell, reverse), tf.split(inputs, count)
-    masks = [None] * count if mask is None else tf.split(mask, count)
-    outputs = [None] * count
+    count, run = _chunks(cell, inputs.shape[:2]), _by_hand(cell, reverse)
+    chunks, masks = tf.split(inputs, count), [None] * count if mask is None else tf.split(mask, count)
+    outputs, before = [None] * count, []
     with cells.one_sequence():
         for i in sorted(range(count), reverse=reverse):
-            with tf.control_dependencies(state):  # or all would be projected beforehand
+            with tf.control_dependencies(before):  # or all would be projected beforehand
                 chunk = tf.identity(chunks[i])
             outputs[i], state = run(project(chunk), masks[i], state)
+            before = state
     return tf.concat(outputs, axis=0), state
 
 
-def _trained(cell, reverse):
+def _by_hand(cell, reverse):
     """The loop over a chunk, run(projected, mask, state); what is compiled for one serves each other of its shape.
 
     Forward keeps each step's state and matrix products. Backward replays only the element-wise part of each step,
@@ -47,7 +47,7 @@ def _trained(cell, reverse):
     """
     variables = cell.weights  # frozen ones too: the step reads them
     forth, index = advance(cell), functools.partial(_index, variables)
-    added = places = states = kernels = None  # known when the step has been traced
+    added = places = states = kernels = None  # known when the step has been run or traced
 
     def now_at(t, T):
         return T - 1 - t if reverse else t
@@ -56,9 +56,10 @@ def _trained(cell, reverse):
         with _reading(variables, weights), cells.products(matmul):
             return forth(p, m, state)
 
-    def find_added(p, m, state, weights):
+    def find_added(projected, state, weights):
         """Which of a step's products enters it as a sum with what is projected: their gradients are one; or None."""
         zs = []
+        p, *state = (tf.zeros((2, x.shape[-1]), x.dtype) for x in (projected, *state))  # a batch of known size
 
         def matmul(h, u):
             z = _product(h, u)
@@ -69,7 +70,7 @@ def _trained(cell, reverse):
 
         with tf.GradientTape() as tape:
             tape.watch(p)
-            new = replay(p, m, state, weights, matmul)
+            new = replay(p, None, tuple(state), weights, matmul)
         dp, *dz = tape.gradient(new, [p, *zs])
         # the gradient of a sum of equal shapes is handed on as it is, one tensor to both
         return next((i for i, d in enumerate(dz) if d is dp is not None), None)
@@ -79,7 +80,7 @@ def _trained(cell, reverse):
         """(final state, arrays [T, B, ...] of what is kept: each step's state, then its products)"""
         nonlocal added
         T, blocks = tf.shape(projected)[0], _blocks(weights, shape)
-        added = find_added(projected[0], at(mask, 0), state, weights)
+        added = find_added(projected, state, weights)
 
         def step(t, state):
             zs = []
@@ -135,6 +136,7 @@ def _trained(cell, reverse):
                 new = replay(p, m, before, weights, matmul)
             d_new = (d_state[0] + tf.gather(d_outputs, now), *d_state[1:])
             dp, d_before, dz, dw = tape.gradient(new, [p, before, taps, list(weights)], d_new)
+            dp = dp if added is None else dz[added]
             d_before = tuple(tf.zeros_like(s) if d is None else d for d, s in zip(d_before, before, strict=True))
             kept, places = [], []
             for x in (dp, *dz, *(h for h, _ in factors if not _among(h, before))):
@@ -191,7 +193,7 @@ def _trained(cell, reverse):
 
 
 def forward(cell, project, inputs, mask, state, reverse=False):
-    """The loop of evaluation: `in_place`. A gradient asked for nevertheless is that of `kernel`, which then runs."""
+    """The loop of evaluation: `in_place`. A gradient asked for nevertheless is made by hand, all steps in one chunk."""
     projected, variables, n = project(inputs), cell.weights, len(state)
 
     @tf.custom_gradient
@@ -214,7 +216,7 @@ def forward(cell, project, inputs, mask, state, reverse=False):
             with tf.GradientTape() as tape:
                 tape.watch([projected, *rest])
                 with _reading(variables, weights):
-                    outputs, final = _trained(cell, reverse)(projected, mask, state)
+                    outputs, final = _by_hand(cell, reverse)(projected, mask, state)
             return tape.gradient([outputs, *final], [projected, *rest], slopes, unconnected_gradients="zero")
 
         return outputs_alone(tuple(projected.shape[:2]), projected, mask, state, weights), grad
@@ -252,8 +254,9 @@ def _chunks(cell, shape):
     length, batch = shape
     if not compiles(length):
         return 1
-    rows = length * (batch or 64)
-    most = min(size // least for size, least in zip((rows, rows * len(cell.gates) * cell.units), LEAST, strict=True))
+    rows, width = length * (batch or 64), max((w.shape[-1] for w in cell.weights), default=0)
+    saved = rows * (width - cell.units)  # the gates; the outputs, put together, are in memory once more
+    most = min(rows // LEAST[0], saved // LEAST[1])
     return next((n for n in (4, 3, 2) if n <= most and length % n == 0), 1)
 
 

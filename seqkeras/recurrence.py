@@ -87,8 +87,8 @@ class Recurrence(Masked):
 
         def by(loop, *more):
             project = functools.partial(self.cell.project, training=training)
-            rows, time_mask = ops.transpose(inputs, (1, 0, 2)), None if mask is None else ops.transpose(mask)
-            return loop(self.cell, project, rows, time_mask, tuple(initial_state), *more)
+            time_mask = None if mask is None else ops.transpose(mask)
+            return loop(self.cell, project, ops.transpose(inputs, (1, 0, 2)), time_mask, tuple(initial_state), *more)
 
         fast = functools.partial(by, loop or fastest(inputs.shape[1], training), self.reverse)
         if teacher is not None:

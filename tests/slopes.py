@@ -12,8 +12,8 @@ from keras import ops
 from seqkeras.cells_regularized import VariationalDropout, Zoneout
 from seqkeras.recurrence import Recurrence, cells
 
-B, T, D, H = 3, 5, 2, 3
-MASK = np.array([[1, 0, 1, 1, 0], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]], bool)  # holes; a row that is all mask
+B, T, D, H = 3, 6, 2, 3
+MASK = np.array([[1, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]], bool)  # holes; a row that is all mask
 CELLS = sorted(name for name, cls in cells.names().items() if cls.__module__.startswith(cells.__name__))
 
 

@@ -492,13 +492,15 @@ def linear_network(recurrent, width=H, units=H):
     return cell
 
 
-@pytest.fixture(params=["whole", "in chunks"])
+@pytest.fixture(params=[1, 2])
 def trained(request, monkeypatch):
-    """(layer, inputs, state) -> outputs in training, compiled, all steps at once or in three chunks of time."""
-    monkeypatch.setattr("seqkeras.kernel.LEAST", (1, 1) if request.param == "in chunks" else (2**60, 1))
-    return lambda layer, x, state=None: tf.function(lambda x: layer(x, initial_state=state, training=True)[0])(
-        tf.constant(x)
-    ).numpy()
+    """(layer, inputs, state) -> outputs in training, compiled, all steps in one chunk of time or in two."""
+    monkeypatch.setattr("seqkeras.kernel._chunks", lambda cell, shape: request.param)
+
+    def run(layer, x, state=None):
+        return tf.function(lambda x: layer(x, initial_state=state, training=True)[0])(tf.constant(x)).numpy()
+
+    return run
 
 
 def test_variational_dropout_drops_the_same_units_at_all_steps(trained):

@@ -47,7 +47,7 @@ def score(layer, loop, mask, x, *state):
     """A number that every output and every final state has a part in."""
     outputs, final = run(layer, loop, mask, x, *state)
     parts = [outputs, *final]
-    weights = [tf.reshape(tf.cos(tf.range(tf.size(p), dtype=tf.float32)), p.shape) for p in parts]
+    weights = [tf.reshape(tf.cos(tf.range(tf.size(p), dtype=tf.float32)), tf.shape(p)) for p in parts]
     return sum(tf.reduce_sum(p * tf.cast(w, p.dtype)) for p, w in zip(parts, weights, strict=True))
 
 
@@ -96,41 +96,70 @@ def test_the_loops_agree_in_graphs_compiled_or_not(jit, seed):
 def test_chunks_of_time_change_neither_values_nor_gradients(cell, reverse, mask, monkeypatch, seed):
     layer, mask = make(cell, reverse), MASKS[mask]
     given = [tf.constant(x) for x in draw(layer)]
-    read = tf.function(lambda *xs: (*run(layer, kernel, mask, *xs), gradients(layer, kernel, mask, *xs)))
-    monkeypatch.setattr("seqkeras.kernel.LEAST", (1, 1))
-    assert _chunks(layer.cell, (T, B)) == 1  # not compiled here
-    received = tf.nest.flatten(read(*given))
-    operators = [op.type for op in read.get_concrete_function(*given).graph.get_operations()]
-    assert "ConcatV2" in operators  # of the chunks' outputs
     outputs, state = run(layer, unrolled, mask, *given)
     expected = tf.nest.flatten((outputs, state, gradients(layer, unrolled, mask, *given)))
+    monkeypatch.setattr("seqkeras.kernel.LEAST", (1, 1))
+    for batch in (B, None):
+        specs = [tf.TensorSpec((batch, *x.shape[1:])) for x in given]
+        read = tf.function(lambda *xs: (*run(layer, kernel, mask, *xs), gradients(layer, kernel, mask, *xs)), specs)
+        operators = [op.type for op in read.get_concrete_function().graph.get_operations()]
+        assert "ConcatV2" in operators  # of the chunks' outputs
+        for a, b in zip(tf.nest.flatten(read(*given)), expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.parametrize("cell", slopes.CELLS)
+def test_every_cell_says_and_learns_in_chunks_what_it_does_in_one(cell, monkeypatch, seed):
+    made = slopes.layers(cell)
+    expected = [x for layer in made for x in slopes.in_tensorflow(layer, seed)]
+    monkeypatch.setattr("seqkeras.kernel._chunks", lambda cell, shape: 3)
+    received = [x for layer in made for x in slopes.in_tensorflow(layer, seed)]
     for a, b in zip(received, expected, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-4)
+        slopes.near(a, b, cell)
 
 
-@tf.function
-def chunks(*shape, cell="lstm", units=256):
-    return _chunks(cells.make(cell, units), shape)
+def chunks(length, batch, cell="lstm", units=256):
+    layer, found = cells.make(cell, units), []
+    layer.build((batch, length, units))
+    tf.function(lambda: found.append(_chunks(layer, (length, batch))))()
+    return found[0]
 
 
-def test_a_loop_is_cut_where_there_is_much_to_keep_and_evenly(monkeypatch):
+def test_a_loop_is_cut_where_there_is_much_to_keep_and_evenly():
     assert chunks(512, 64) == chunks(512, None) == 4 and chunks(128, 64) == 2
     assert chunks(300, 64) == 4 and chunks(250, 64) == 2  # as many as divide the length
     assert chunks(128, 64, units=512) == 2  # however wide, rows enough for a product
-    assert chunks(509, 64) == chunks(32, 64) == chunks(512, 1) == chunks(128, 64, cell="simplernn") == 1
+    assert chunks(509, 64) == chunks(32, 64) == chunks(512, 1) == 1
+    assert chunks(512, 64, cell="simplernn") == 1  # keeps nothing that outputs put together would not take
+    assert _chunks(cells.make("lstm", 256), (512, 64)) == 1  # step by step, outside any graph
 
 
 def test_chunks_share_what_is_compiled(monkeypatch, seed):
     layer, traced = make("lstm"), []
     step, given = layer.cell.step, [tf.constant(x) for x in draw(layer)]
     monkeypatch.setattr(layer.cell, "step", lambda *given: traced.append(given) or step(*given))
-    times = []
-    for least in ((2**60, 1), (1, 1)):
-        monkeypatch.setattr("seqkeras.kernel.LEAST", least)
+    times, sizes = [], []
+    for count in (1, 3):
+        monkeypatch.setattr("seqkeras.kernel._chunks", lambda cell, shape, count=count: count)
         traced.clear()
-        tf.function(lambda *xs: gradients(layer, kernel, None, *xs)).get_concrete_function(*given)
+        graph = tf.function(lambda *xs: gradients(layer, kernel, None, *xs)).get_concrete_function(*given).graph
         times.append(len(traced))
-    assert times[0] == times[1] > 0
+        sizes.append(len(graph.get_operations()))
+    assert times[0] == times[1] > 0 and sizes[0] < sizes[1]
+
+
+def test_what_is_kept_does_not_depend_on_whether_the_batch_is_known(seed):
+    layer = make("lstm")
+    given = [tf.constant(x) for x in draw(layer)]
+
+    def kept(batch):
+        """Shapes of what the compiled backward pass is given and gives."""
+        specs = [tf.TensorSpec((batch, *x.shape[1:])) for x in given]
+        graph = tf.function(lambda *xs: gradients(layer, kernel, None, *xs), specs).get_concrete_function().graph
+        calls = [op for op in graph.get_operations() if "PartitionedCall" in op.type]
+        return [(len(op.inputs), len(op.outputs)) for op in calls]
+
+    assert kept(None) == kept(B)
 
 
 def test_xla_compiles_the_loop_in_a_graph_of_fixed_length_alone(seed):
