@@ -254,7 +254,7 @@ def _chunks(cell, shape):
     length, batch = shape
     if not compiles(length):
         return 1
-    rows, width = length * (batch or 64), max((w.shape[-1] for w in cell.weights), default=0)
+    rows, width = length * (batch or 64), max(((1, *w.shape)[-1] for w in cell.weights), default=0)
     saved = rows * (width - cell.units)  # the gates; the outputs, put together, are in memory once more
     most = min(rows // LEAST[0], saved // LEAST[1])
     return next((n for n in (4, 3, 2) if n <= most and length % n == 0), 1)

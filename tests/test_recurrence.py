@@ -134,6 +134,32 @@ def test_a_loop_is_cut_where_there_is_much_to_keep_and_evenly():
     assert _chunks(cells.make("lstm", 256), (512, 64)) == 1  # step by step, outside any graph
 
 
+class Leaky(keras.layers.Layer):
+    """h_t = a h_{t-1} + x_t, of which a, a single number, is all it learns."""
+
+    units = D
+    num_states = 1
+
+    def build(self, shape):
+        self.a = self.add_weight(name="a", shape=(), initializer="ones")
+
+    def project(self, inputs, training=False):
+        return inputs
+
+    def step(self, projected, state):
+        h = self.a * state[0] + projected
+        return h, (h,)
+
+
+def test_a_cell_whose_one_weight_is_a_number_is_compiled_too():
+    layer = Recurrence(Leaky())
+    layer.build((None, None, D))
+    sums = tf.function(lambda x, h: layer(x, initial_state=(h,), training=True)[0])(
+        tf.ones((B, T, D)), tf.zeros((B, D))
+    )
+    np.testing.assert_allclose(sums, np.broadcast_to(np.arange(1, T + 1)[:, None], (B, T, D)))
+
+
 def test_chunks_share_what_is_compiled(monkeypatch, seed):
     layer, traced = make("lstm"), []
     step, given = layer.cell.step, [tf.constant(x) for x in draw(layer)]
