@@ -15,7 +15,7 @@ from keras import ops
 from seqkeras import cells
 from seqkeras.loops import advance, at, in_place, real
 
-LEAST = 2**12, 2**21  # rows that a chunk of time has, and numbers that it saves the others
+LEAST = 2**12, 2**21  # of a chunk of time: its rows [T * B], and the numbers that need not be kept because of it
 
 
 def kernel(cell, project, inputs, mask, state, reverse=False):
@@ -201,7 +201,7 @@ def forward(cell, project, inputs, mask, state, reverse=False):
         state, weights = rest[:n], rest[n:]
 
         @_compiled
-        def outputs_alone(shape, projected, mask, state, weights):
+        def outputs_alone(shape):
             blocks = _blocks(weights, shape)
 
             def matmul(h, u):
@@ -219,7 +219,7 @@ def forward(cell, project, inputs, mask, state, reverse=False):
                     outputs, final = _by_hand(cell, reverse)(projected, mask, state)
             return tape.gradient([outputs, *final], [projected, *rest], slopes, unconnected_gradients="zero")
 
-        return outputs_alone(tuple(projected.shape[:2]), projected, mask, state, weights), grad
+        return outputs_alone(tuple(projected.shape[:2])), grad
 
     outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
     return outputs, tuple(final)
@@ -298,11 +298,11 @@ def _reading(variables, weights):
 
 def _compiled(function):
     """XLA for a loop whose static shape, its first argument, `compiles`, nothing for others."""
-    compiled = tf.function(function, jit_compile=True, autograph=False)
+    compiled = functools.cache(lambda: tf.function(function, jit_compile=True, autograph=False))
 
     @functools.wraps(function)
     def run(shape, *arguments):
-        return (compiled if compiles(shape[0]) else function)(shape, *arguments)
+        return (compiled() if compiles(shape[0]) else function)(shape, *arguments)
 
     return run
 

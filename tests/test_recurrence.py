@@ -179,7 +179,7 @@ def test_what_is_kept_does_not_depend_on_whether_the_batch_is_known(seed):
     given = [tf.constant(x) for x in draw(layer)]
 
     def kept(batch):
-        """Shapes of what the compiled backward pass is given and gives."""
+        """How many tensors each compiled pass is given and gives."""
         specs = [tf.TensorSpec((batch, *x.shape[1:])) for x in given]
         graph = tf.function(lambda *xs: gradients(layer, kernel, None, *xs), specs).get_concrete_function().graph
         calls = [op for op in graph.get_operations() if "PartitionedCall" in op.type]
