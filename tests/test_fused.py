@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 import seqkeras
 from seqkeras import cells, export
 from seqkeras.export import fused
+from seqkeras.export.flatbuffer import is_a, scales, values
 from seqkeras.export.runtime import Compiled, Interpreter
 from seqkeras.recurrence import Recurrence, looping
 
@@ -42,11 +43,12 @@ def test_a_fused_layer_says_what_the_model_says_whatever_ran_before(name, scale,
     export.parity(model, tmp_path / "x", {"ids": rows()}, runtimes=["interpreter"])  # twice, in another order
 
 
+@pytest.mark.parametrize(("quantize", "units"), [(None, 5), ("int8", 64)])
 @pytest.mark.parametrize("name", MODELS)
-def test_large_weights_leave_nothing_behind_to_the_last_bit(name, tmp_path, seed):
-    model = MODELS[name](units=5)
+def test_large_weights_leave_nothing_behind_to_the_last_bit(name, quantize, units, tmp_path, seed):
+    model = MODELS[name](units=units)
     model.set_weights([200 * w for w in model.get_weights()])  # where rounding alone moves what Keras itself says
-    export.to_tflite(model, tmp_path / "x", T, strategy="fused")
+    export.to_tflite(model, tmp_path / "x", T, quantize, "fused")
 
     task = "tag" if name == "tagger" else "classify"
 
@@ -59,17 +61,37 @@ def test_large_weights_leave_nothing_behind_to_the_last_bit(name, tmp_path, seed
 
 
 def test_eight_bits_lose_nothing_by_the_step_that_shuts_the_gates(tmp_path, seed):
-    model, ids = MODELS["last"](units=64), rows()
-    model.set_weights([5 * w for w in model.get_weights()])  # answers that differ from text to text
-    expected = np.asarray(model.classify(ids)["probabilities"])
-    off = {}
-    for strategy in ("loop", "fused"):
-        export.to_tflite(model, tmp_path / strategy, T, "int8", strategy)
-        file = Interpreter(tmp_path / strategy)
-        got = [file.run("classify", {"ids": row[None]})["probabilities"][0] for row in ids]
-        off[strategy] = np.abs(got - expected).max()
-    assert (tmp_path / "fused").stat().st_size < 150_000  # a quarter of the 33,000 weights' size, and the operators
-    assert 0 < off["fused"] < 3 * off["loop"]
+    model = MODELS["last"](units=64)
+    export.to_tflite(model, tmp_path / "x", T, "int8", "fused")
+    assert (tmp_path / "x").stat().st_size < 150_000  # a quarter of the 33,000 weights' size, and the operators
+    file = schema.ModelT.InitFromPackedBuf((tmp_path / "x").read_bytes(), 0)
+    graph = file.subgraphs[0]
+    (layer,) = (one for one in graph.operators if is_a(file, one, "UNIDIRECTIONAL_SEQUENCE_LSTM"))
+    held = [graph.tensors[number] for number in layer.inputs[1:9]]  # of the input to i, f, g, o, then of h
+    (cell,) = (one.cell for one in model._flatten_layers() if isinstance(one, Recurrence))
+    weights = [
+        dict(zip(cell.gates, np.split(w.numpy().T, 4), strict=True)) for w in (cell.kernel, cell.recurrent_kernel)
+    ]
+    for tensor, expected in zip(held, [one[k] for one in weights for k in "ifgo"], strict=True):
+        width = expected.shape[1]  # one column more carries the step
+        step = np.abs(expected).max() / 127
+        assert tensor.type == schema.TensorType.INT8
+        np.testing.assert_allclose(scales(tensor)[0], step, rtol=1e-3)
+        assert np.abs(values(file, tensor)[:, :width] - expected).max() <= 0.51 * step
+
+
+def test_eight_bits_say_by_the_fused_layer_what_they_say_by_the_loop(tmp_path, seed):
+    off = {"loop": [], "fused": []}
+    for _ in range(4):  # whose rounding differs: in each alone one may come four times as near as the other
+        model, ids = MODELS["last"](units=64), rows()
+        model.set_weights([5 * w for w in model.get_weights()])  # answers that differ from text to text
+        expected = np.asarray(model.classify(ids)["probabilities"])
+        for strategy, apart in off.items():
+            export.to_tflite(model, tmp_path / strategy, T, "int8", strategy)
+            file = Interpreter(tmp_path / strategy)
+            got = [file.run("classify", {"ids": row[None]})["probabilities"][0] for row in ids]
+            apart.append(np.abs(got - expected).mean())
+    assert 0 < np.mean(off["fused"]) < 3 * np.mean(off["loop"])
 
 
 def test_compiled_model_and_the_audit_refuse_its_variables(tmp_path, seed):
@@ -99,11 +121,11 @@ def test_a_model_that_cannot_be_fused_is_refused(make, said, tmp_path):
 def test_going_on_from_the_memory_is_refused_and_from_h_is_not(taken):
     layer = Recurrence(cells.make("lstm", 4))
     layer.build((None, None, 3))
-    values = layer.get_weights()
+    held = layer.get_weights()
 
     @tf.function
     def read(x):
-        constants = [(v, tf.constant(value)) for v, value in zip(layer.weights, values, strict=True)]
+        constants = [(v, tf.constant(value)) for v, value in zip(layer.weights, held, strict=True)]
         with keras.StatelessScope(state_mapping=constants), looping(layer=fused.made):
             return dict(zip("hc", layer(x)[1], strict=True))[taken] + 1.0
 
