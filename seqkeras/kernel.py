@@ -160,13 +160,21 @@ def _by_hand(cell, reverse):
     def run(projected, mask, state):
         n, shape = len(state), tuple(projected.shape[:2])
 
+        def plain(given, slopes):
+            """The same gradients as TensorFlow makes them, which it can differentiate again."""
+            with tf.GradientTape() as tape:
+                tape.watch(given)
+                final, kept = all_forward.__wrapped__(shape, given[0], mask, given[1 : 1 + n], given[1 + n :])
+            found = tape.gradient([kept[0], *final], given, slopes, unconnected_gradients="zero")
+            return [tf.convert_to_tensor(d) for d in found]  # step by step, those of `gather` are slices
+
         @tf.custom_gradient
-        def differentiable(projected, *rest):
-            state, weights = rest[:n], rest[n:]
+        def differentiable(*given):
+            projected, state, weights = given[0], given[1 : 1 + n], given[1 + n :]
             final, kept = all_forward(shape, projected, mask, state, weights)
             states_kept, z_kept = kept[:n], kept[n:]
 
-            def grad(d_outputs, *d_state):
+            def by_hand(d_outputs, *d_state):
                 p = projected if added is None else None
                 first, d_weights, stacked = all_backward(
                     shape, p, mask, state, weights, states_kept, z_kept, d_outputs, d_state
@@ -183,7 +191,17 @@ def _by_hand(cell, reverse):
                     d_weights[u] += tf.cast(d_u, d_weights[u].dtype)
                 return (dp, *first, *d_weights)
 
-            return (kept[0], *final), grad
+            @tf.custom_gradient
+            def gradients(*both):
+                def again(*d):
+                    with tf.GradientTape() as tape:
+                        tape.watch(both)
+                        found = plain(both[: len(given)], both[len(given) :])
+                    return tape.gradient(found, both, d, unconnected_gradients="zero")
+
+                return by_hand(*both[len(given) :]), again
+
+            return (kept[0], *final), lambda *slopes: gradients(*given, *slopes)
 
         outputs, *final = differentiable(projected, *state, *(tf.identity(v.value) for v in variables))
         outputs = tf.ensure_shape(outputs, (*shape, cell.units))
@@ -197,11 +215,9 @@ def forward(cell, project, inputs, mask, state, reverse=False):
     projected, variables, n = project(inputs), cell.weights, len(state)
 
     @tf.custom_gradient
-    def run(projected, *rest):
-        state, weights = rest[:n], rest[n:]
-
+    def run(*given):
         @_compiled
-        def outputs_alone(shape):
+        def outputs_alone(shape, projected, mask, state, weights):
             blocks = _blocks(weights, shape)
 
             def matmul(h, u):
@@ -214,12 +230,12 @@ def forward(cell, project, inputs, mask, state, reverse=False):
 
         def grad(*slopes):
             with tf.GradientTape() as tape:
-                tape.watch([projected, *rest])
-                with _reading(variables, weights):
-                    outputs, final = _by_hand(cell, reverse)(projected, mask, state)
-            return tape.gradient([outputs, *final], [projected, *rest], slopes, unconnected_gradients="zero")
+                tape.watch(given)
+                with _reading(variables, given[1 + n :]):
+                    outputs, final = _by_hand(cell, reverse)(given[0], mask, given[1 : 1 + n])
+            return tape.gradient([outputs, *final], given, slopes, unconnected_gradients="zero")
 
-        return outputs_alone(tuple(projected.shape[:2])), grad
+        return outputs_alone(tuple(projected.shape[:2]), given[0], mask, given[1 : 1 + n], given[1 + n :]), grad
 
     outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
     return outputs, tuple(final)
@@ -297,12 +313,17 @@ def _reading(variables, weights):
 
 
 def _compiled(function):
-    """XLA for a loop whose static shape, its first argument, `compiles`, nothing for others."""
+    """XLA for a loop whose static shape, its first argument, `compiles`, nothing for others.
+
+    No tape sees what is compiled: one that lasts would have it give out lists of tensors, which XLA cannot.
+    """
     compiled = functools.cache(lambda: tf.function(function, jit_compile=True, autograph=False))
 
     @functools.wraps(function)
     def run(shape, *arguments):
-        return (compiled() if compiles(shape[0]) else function)(shape, *arguments)
+        if not compiles(shape[0]):
+            return function(shape, *arguments)
+        return compiled()(shape, *tf.nest.map_structure(lambda x: x if x is None else tf.stop_gradient(x), arguments))
 
     return run
 

@@ -1,5 +1,6 @@
 """One loop over time, four times: the same values and the same gradients, for every cell."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -106,6 +107,51 @@ def test_chunks_of_time_change_neither_values_nor_gradients(cell, reverse, mask,
         assert "ConcatV2" in operators  # of the chunks' outputs
         for a, b in zip(tf.nest.flatten(read(*given)), expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def penalty(layer, loop, mask, *given):
+    """The gradients of a number that is made of gradients, by tapes that last."""
+    given = [tf.convert_to_tensor(x) for x in given]
+    sources = given + [v.value for v in layer.trainable_variables]
+    with tf.GradientTape(persistent=True) as second:
+        second.watch(given)
+        with tf.GradientTape(persistent=True) as first:
+            first.watch(given)
+            result = score(layer, loop, mask, *given)
+        slopes = first.gradient(result, sources)
+        norm = sum(tf.reduce_sum(tf.sin(slope)) for slope in slopes)
+    return slopes + second.gradient(norm, sources) + first.gradient(result, sources)
+
+
+@pytest.mark.parametrize(
+    ("way", "loop", "cell"),
+    [("step by step", loop, cell) for loop in (kernel, forward) for cell in CELLS]
+    + [("graph", kernel, "lstm"), ("graph", forward, "resetbeforegru"), ("xla", kernel, "resetbeforegru")],
+)
+def test_second_derivatives_are_right_and_tapes_may_last(way, loop, cell, monkeypatch, seed):
+    monkeypatch.setattr("seqkeras.kernel.LEAST", (1, 1))
+    layer, mask = make(cell, reverse=True, dtype="float64"), MASKS["holes"]
+    given = draw(layer, "float64")
+    run = functools.partial(penalty, layer, loop, mask)
+    received = (run if way == "step by step" else tf.function(run, jit_compile=way == "xla"))(*given)
+    for a, b in zip(received, penalty(layer, unrolled, mask, *given), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-9)
+
+
+@pytest.mark.parametrize("loop", [kernel, forward])
+def test_a_gradient_reaches_into_a_condition(loop, seed):
+    layer = make("gru")
+    x, state = draw(layer)
+
+    @tf.function(autograph=False)
+    def slope(x, taken):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            result = tf.cond(taken, lambda: score(layer, loop, None, x, state), lambda: 0.0)
+        return tape.gradient(result, x)
+
+    np.testing.assert_allclose(slope(x, tf.constant(True)), gradients(layer, unrolled, None, x, state)[0], atol=1e-5)
+    assert not np.any(slope(x, tf.constant(False)))
 
 
 @pytest.mark.parametrize("cell", slopes.CELLS)
