@@ -536,7 +536,7 @@ def test_variational_dropout_leaves_what_is_carried_over_without_a_matrix():
 
 
 def test_zoneout_keeps_old_numbers_at_random_in_training(trained):
-    n = 500
+    n = 2000
     layer = Recurrence(Zoneout(linear_network(1.0, units=n), 0.3))
     cell = layer.cell.cell
     cell.bias.assign(np.ones(n))  # h_t = h_{t-1} + 1: a zoned step does not count
@@ -628,7 +628,8 @@ def test_rates_that_cannot_be_are_refused():
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("cell", ["layernormlstm", "layernormgru"])
 def test_layer_normalisation_holds_large_values_in_half_precision(cell, dtype, seed):
-    exact, half = (cells.names()[cell](H, dtype=policy) for policy in ("float32", f"mixed_{dtype}"))
+    n = 64  # of three numbers two may all but agree, and what is left of their difference is rounding
+    exact, half = (cells.names()[cell](n, dtype=policy) for policy in ("float32", f"mixed_{dtype}"))
     x = 1000 * np.random.normal(size=(B, D)).astype("float32")
     for one in (exact, half):
         one.build((None, D))
