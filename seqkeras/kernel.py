@@ -166,7 +166,7 @@ def _by_hand(cell, reverse):
                 tape.watch(given)
                 final, kept = all_forward.__wrapped__(shape, given[0], mask, given[1 : 1 + n], given[1 + n :])
             found = tape.gradient([kept[0], *final], given, slopes, unconnected_gradients="zero")
-            return [tf.convert_to_tensor(d) for d in found]  # step by step, those of `gather` are slices
+            return [tf.convert_to_tensor(d) for d in found]  # outside a graph, that of `gather` is IndexedSlices
 
         @tf.custom_gradient
         def differentiable(*given):
@@ -192,12 +192,12 @@ def _by_hand(cell, reverse):
                 return (dp, *first, *d_weights)
 
             @tf.custom_gradient
-            def gradients(*both):
-                def again(*d):
+            def gradients(*both):  # of `given` and the slopes; what is not read, the optimiser of a graph drops
+                def again(*d_gradients):
                     with tf.GradientTape() as tape:
                         tape.watch(both)
                         found = plain(both[: len(given)], both[len(given) :])
-                    return tape.gradient(found, both, d, unconnected_gradients="zero")
+                    return tape.gradient(found, both, d_gradients, unconnected_gradients="zero")
 
                 return by_hand(*both[len(given) :]), again
 
@@ -315,7 +315,8 @@ def _reading(variables, weights):
 def _compiled(function):
     """XLA for a loop whose static shape, its first argument, `compiles`, nothing for others.
 
-    No tape sees what is compiled: one that lasts would have it give out lists of tensors, which XLA cannot.
+    To be called where the gradient is a custom one: no tape sees what is compiled, for one that lasts would have it
+    give out lists of tensors, which XLA cannot.
     """
     compiled = functools.cache(lambda: tf.function(function, jit_compile=True, autograph=False))
 
