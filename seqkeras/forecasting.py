@@ -7,6 +7,7 @@ from seqkeras import arguments, cells
 from seqkeras.encoders import ConvolutionEncoder, RecurrentEncoder
 from seqkeras.recurrence import Recurrence
 from seqkeras.saving import saveable
+from seqkeras.sequence_model import SequenceModel
 from seqkeras.signatures import spec
 
 
@@ -39,7 +40,7 @@ class Feedback(keras.layers.Layer):
 
 
 @saveable
-class Forecaster(keras.Model):
+class Forecaster(SequenceModel):
     """The next `horizon` values of a series of D variables from the last `window`, relative to the last one x_L.
 
         direct:         y_1 .. y_H = x_L + A (x_1 - x_L .. x_L - x_L) + V encoder(x - x_L) + b       all at once

@@ -7,6 +7,7 @@ from seqkeras import arguments, masks
 from seqkeras.decoders import RecurrentStack
 from seqkeras.masks import Masked
 from seqkeras.saving import saveable
+from seqkeras.sequence_model import SequenceModel
 from seqkeras.signatures import spec, stepwise
 from seqkeras.tokens import PAD, START, UNKNOWN
 from seqkeras.transformer import CausalBlock, Positions
@@ -117,7 +118,7 @@ class TransformerPredictor(Masked):
 
 
 @saveable
-class LanguageModel(keras.Model):
+class LanguageModel(SequenceModel):
     """Each token from those before it.
 
         p(y_1 .. y_T) = prod_t p(y_t | y_1 .. y_{t-1})
@@ -204,7 +205,7 @@ class LanguageModel(keras.Model):
 
 
 @saveable
-class Truncated(keras.Model):
+class Truncated(SequenceModel):
     """Truncated backpropagation through time: long texts in chunks, the state carried from each to the next.
 
     Row b of a batch continues row b of the batch before. A row whose chunk begins with START begins anew, from zeros.

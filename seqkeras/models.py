@@ -14,6 +14,7 @@ from seqkeras.encoders import RecurrentEncoder, TransformerEncoder
 from seqkeras.pooling import POOLINGS
 from seqkeras.reading import Reader
 from seqkeras.saving import saveable
+from seqkeras.sequence_model import SequenceModel
 from seqkeras.signatures import spec, stepwise
 from seqkeras.transformer import Positions
 
@@ -102,7 +103,7 @@ class SequenceClassifier(Reader):
 
 
 @saveable
-class SequenceGenerator(keras.Model):
+class SequenceGenerator(SequenceModel):
     """One to many: a class label starts a recurrent decoder.
 
     p(y_1 .. y_T | label) = prod_t p(y_t | y_1 .. y_{t-1}, label)
@@ -160,7 +161,7 @@ class SequenceGenerator(keras.Model):
         return stepwise(self, {"label": spec(batch)})
 
 
-class EncoderDecoder(keras.Model):
+class EncoderDecoder(SequenceModel):
     """What the sequence-to-sequence models share: source ids -> encoder -> memory -> decoder -> logits.
 
     A subclass makes `source_embedding`, `encoder` and `decoder`, and calls `build_parts`.

@@ -5,12 +5,13 @@ from keras import ops
 
 from seqkeras import arguments, masks
 from seqkeras.encoders import BagEncoder, ConvolutionEncoder, RecurrentEncoder, TransformerEncoder, WindowEncoder
+from seqkeras.sequence_model import SequenceModel
 from seqkeras.signatures import spec
 from seqkeras.tokens import UNKNOWN
 from seqkeras.transformer import Positions
 
 
-class Reader(keras.Model):
+class Reader(SequenceModel):
     """Entrance and encoder. A subclass has the constructor arguments that are read here, and calls `build_reader`.
 
         x_t = E w_t, or [E w_t ; spelling(c_t1 .. c_tC)] with characters       h = encoder(x_1 .. x_T)
