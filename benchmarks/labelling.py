@@ -1,6 +1,6 @@
 """Quality of labels for words: parts of speech; slots of a command, with what it wants."""
 
-from measured import DATA, report, train
+from measured import DATA, row, train
 
 import seqkeras
 from seqkeras import pipelines
@@ -36,7 +36,7 @@ def ewt():
     seconds = train(model, data, epochs=12, rate=3e-3, monitor="val_token_accuracy")
     complete(data, sentences=2_077, words=25_094)
     accuracy = model.evaluate(data.test, verbose=0, return_dict=True)["token_accuracy"]
-    report("ewt", model, "accuracy %", 100 * accuracy, 94.4, seconds)
+    yield row("ewt", model, "accuracy %", 100 * accuracy, 94.4, seconds)
 
 
 def snips():
@@ -74,8 +74,8 @@ def snips():
     )
     complete(data, sentences=700)
     said = model.evaluate(data.test, verbose=0, return_dict=True)
-    report("snips", model, "slot F1 %", 100 * said["tags_span_f1"], 88.8, seconds)
-    report("snips", model, "intent accuracy %", 100 * said["label_accuracy"], 97.0, seconds)
+    yield row("snips", model, "slot F1 %", 100 * said["tags_span_f1"], 88.8, seconds)
+    yield row("snips", model, "intent accuracy %", 100 * said["label_accuracy"], 97.0, seconds)
 
 
 def complete(data, sentences, words=None):

@@ -1,4 +1,4 @@
-"""What every measurement of quality does: train, choose the weights, write a row into the table."""
+"""What every measurement of quality does: train, choose the weights, record a row in the table."""
 
 import json
 import os
@@ -95,23 +95,41 @@ def pad(rows):
     return ids
 
 
-def report(dataset, model, metric, value, published, seconds, **extra):
-    """Print the row and put it in the place of the one it replaces."""
-    row = {
+def row(dataset, model, metric, value, published, seconds, **extra):
+    """What one training reached, a row of the table."""
+    return {
         "dataset": dataset,
         "model": type(model).__name__,
         "metric": metric,
-        "value": round(float(value), 4),
+        "value": float(value),
         "published": published,
         "seconds": round(seconds),
         "parameters": model.count_params(),
-        "command": f"python benchmarks/quality.py {dataset.split(' ')[0]}",
         **extra,
     }
+
+
+def record(new, seed, task):
+    """Print a row and put it into the table, where the values of all seeds stand together.
+
+    The table's `value` is the mean over `values`, one per seed, and `spread` their largest difference. A row with
+    another number of parameters is another model's, and its values go.
+    """
     rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    rows = [r for r in rows if (r["dataset"], r["model"], r["metric"]) != (dataset, row["model"], metric)] + [row]
+    key = ("dataset", "model", "metric")
+    same = [one for one in rows if all(one[name] == new[name] for name in key)]
+    kept = [one for one in same if one["parameters"] == new["parameters"]]
+    values = {**(kept[0].get("values", {}) if kept else {}), str(seed): round(new["value"], 4)}
+    new = {
+        **new,
+        "value": round(sum(values.values()) / len(values), 4),
+        "spread": round(max(values.values()) - min(values.values()), 4),
+        "values": dict(sorted(values.items())),
+        "command": f"python benchmarks/quality.py {task} --seeds {len(values)}",
+    }
+    rows = sorted([one for one in rows if one not in same] + [new], key=lambda one: (one["dataset"], one["metric"]))
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     temporary = RESULTS.with_suffix(".part")
-    temporary.write_text(json.dumps(sorted(rows, key=lambda r: (r["dataset"], r["metric"])), indent=1) + "\n")
+    temporary.write_text(json.dumps(rows, indent=1) + "\n")
     os.replace(temporary, RESULTS)
-    print(json.dumps(row, indent=1))
+    print(json.dumps(new, indent=1), flush=True)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import numpy as np
-from measured import DATA, ROOT, outputs, pad, report, sources, train
+from measured import DATA, ROOT, outputs, pad, row, sources, train
 
 import seqkeras
 from seqkeras import export, metrics, pipelines
@@ -25,24 +25,24 @@ def questions():
 
 
 def answered(name, data, published, **architecture):
-    """A classifier of questions."""
+    """The row of a classifier of questions."""
     V, classes = data.tokenizers["text"].vocab_size, len(data.labels)
     model = seqkeras.SequenceClassifier(V, classes, units=128, dropout=0.5, **architecture)
     seconds = train(model, data, epochs=15, rate=2e-3, monitor="val_accuracy")
     accuracy = 100 * model.evaluate(data.test, verbose=0, return_dict=True)["accuracy"]
-    report(name, model, "accuracy %", accuracy, published, seconds)
+    return row(name, model, "accuracy %", accuracy, published, seconds)
 
 
 def trec():
     """Questions of six classes by a bidirectional GRU and its maximum."""
-    answered("trec", questions(), 88.2, cell="gru", pooling="max")
+    yield answered("trec", questions(), 88.2, cell="gru", pooling="max")
 
 
 def baselines():
     """The same questions by what the lectures compare with: a bag of words, a window, a convolution."""
     data = questions()
     for encoder, published in (("bag", None), ("window", None), ("convolution", 88.2)):
-        answered(f"baselines {encoder}", data, published, encoder=encoder, pooling="last")
+        yield answered(f"baselines {encoder}", data, published, encoder=encoder, pooling="last")
 
 
 def scan():
@@ -63,7 +63,7 @@ def scan():
     seconds = train(model, data, epochs=12, rate=2e-3, monitor="val_loss")
     said = outputs(seqkeras.Greedy(model, 64), sources(data.records["test"].column(0), source), target)
     wrong = metrics.error_rate(said, data.records["test"].column(1))
-    report("scan", model, "exact match %", 100 * (1 - wrong), 99.8, seconds)
+    yield row("scan", model, "exact match %", 100 * (1 - wrong), 99.8, seconds)
 
 
 def g2p():
@@ -79,7 +79,9 @@ def g2p():
     model = seqkeras.AttentionSeq2Seq(source.vocab_size, target.vocab_size, units=128, dropout=0.3, cell="lstm")
     seconds = train(model, data, epochs=40, rate=2e-3, monitor="val_loss")
     said = outputs(seqkeras.Greedy(model, 48), sources(data.records["test"].column(0), source), target)
-    report("g2p", model, "word error %", 100 * metrics.error_rate(said, data.records["test"].column(1)), 1.8, seconds)
+    yield row(
+        "g2p", model, "word error %", 100 * metrics.error_rate(said, data.records["test"].column(1)), 1.8, seconds
+    )
 
 
 def names(samples=200, temperature=0.5, seed=0):
@@ -106,7 +108,7 @@ def names(samples=200, temperature=0.5, seed=0):
     right = sum(data.labels.names[i] == data.labels.names[j] for i, (_, j) in zip(logits.argmax(-1), kept, strict=True))
     known = {text for _, text in pairs}
     new = sum(text not in known for text, _ in kept) / len(label)
-    report("names", model, "recognised %", 100 * right / len(label), None, seconds, new_names=round(100 * new, 1))
+    yield row("names", model, "recognised %", 100 * right / len(label), None, seconds, new_names=round(100 * new, 1))
 
 
 def balanced(pairs, aim=1000):
@@ -115,28 +117,32 @@ def balanced(pairs, aim=1000):
     return [pair for pair in pairs for _ in range(max(1, round(aim / counts[pair[0]])))]
 
 
-def multi30k(hours=0.95):
-    """German to English with the Transformer, at most an hour of training; exported, and compared token by token."""
+def sentences(**options):
+    """German and English sentences of multi30k."""
     folder = DATA / "multi30k"
 
     def read(split):
         return readers.parallel_lines(folder / f"{split}.de.gz", folder / f"{split}.en.gz")
 
-    (ROOT / "runs").mkdir(exist_ok=True)
     data = pipelines.translation(
         read("train"),
         read("val"),
         read("test_2016_flickr"),
         tokenizer="unigram",
-        vocab_size=5000,
         batch_size=128,
         max_length=48,
         num_buckets=7,
         fixed_shapes=True,
+        **options,
     )
-    print(data.report)
     if data.report["test"]["kept"] != 1000:
         raise SystemExit(f"Expected all 1,000 test sentences. Received: {data.report['test']}")
+    return data
+
+
+def multi30k(hours=0.95):
+    """German to English with the Transformer, at most an hour of training; exported, and compared token by token."""
+    data = sentences(vocab_size=5000)
     source, target = data.tokenizers["source"], data.tokenizers["target"]
     model = seqkeras.TransformerSeq2Seq(
         source.vocab_size,
@@ -150,21 +156,30 @@ def multi30k(hours=0.95):
         tied_embeddings=True,
     )
     seconds = train(model, data, 15, 1e-3, "val_loss", seqkeras.CrossEntropy(0.1), hours=hours)
-    model.save(ROOT / "runs" / "multi30k.keras")
-    translated(model, data, seconds)
+    yield from translated("multi30k de-en", model, data, seconds, 36.5)
 
 
-def translated(model, data, seconds):
-    """BLEU of the test set, and the exported file's translations of it beside the model's."""
+def multi30k_attention(hours=0.95):
+    """German to English with a GRU and attention, at most an hour of training; exported, and compared."""
+    data = sentences(vocab_size=5000)
+    source, target = data.tokenizers["source"], data.tokenizers["target"]
+    model = seqkeras.AttentionSeq2Seq(source.vocab_size, target.vocab_size, units=256, dropout=0.4, cell="gru")
+    seconds = train(model, data, 12, 2e-3, "val_loss", seqkeras.CrossEntropy(0.1), hours=hours)
+    yield from translated("multi30k attention de-en", model, data, seconds, 28.1)
+
+
+def translated(name, model, data, seconds, published):
+    """BLEU of the test set, and the exported file's translations of it compared with the model's."""
     source, target = data.tokenizers["source"], data.tokenizers["target"]
     search = seqkeras.Greedy(model, 64)
     inputs = sources(data.records["test"].column(0), source)
     said = outputs(search, inputs, target)
-    path = ROOT / "runs" / "multi30k.tflite"
+    (ROOT / "runs").mkdir(exist_ok=True)
+    path = ROOT / "runs" / f"{name.replace(' ', '_')}.tflite"
     export.to_tflite(search, path, length=48)
     export.audit(path)
     same = export.parity(search, path, inputs)
     extra = {key: same["interpreter"][key] for key in ("compared", "equal", "excused", "milliseconds")}
-    for name, options, published in (("BLEU", {}, None), ("BLEU lower-cased", {"lowercase": True}, 36.5)):
+    for metric, options, known in (("BLEU", {}, None), ("BLEU lower-cased", {"lowercase": True}, published)):
         score, signature = metrics.bleu(said, data.records["test"].column(1), **options)
-        report("multi30k de-en", model, name, score, published, seconds, signature=signature, exported=extra)
+        yield row(name, model, metric, score, known, seconds, signature=signature, exported=extra)
