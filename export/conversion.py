@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from pathlib import Path
 PROGRAM = Path(__file__).with_name("converter.py")
 IDLE = 30  # seconds without a job after which it ends
 LINES, BYTES = 20, 2**16  # of what the converter said, in a message
+NEEDS = 10  # times the bytes of the weights: what a conversion takes, measured
+OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory")  # as the converter says it
 
 _lock = threading.Lock()
 _running = None
@@ -76,15 +79,29 @@ def convert(folder, path, quantize):
         quantize: None for float32, "int8" for 8-bit weights (dynamic range).
 
     Raises:
-        RuntimeError: the converter failed, or its process ended; the message holds what it said last.
+        RuntimeError: the converter failed, or its process ended; the message says whether memory was short, and holds
+            what it said last.
     """
     job = os.path.abspath(folder), os.path.abspath(path), quantize or "float32"
     with _lock:
         word, said, status = _answer(job)
+    if (not word and status == -signal.SIGKILL) or any(sign in said for sign in OUT_OF_MEMORY):
+        raise RuntimeError(_out_of_memory(folder, said))
     if not word:
         raise RuntimeError(f"The LiteRT converter ended with status {status}. It said last:\n{said}")
     if word != "done" or not os.path.exists(path):
         raise RuntimeError(f"The LiteRT converter failed. It said last:\n{said}")
+
+
+def _out_of_memory(folder, said):
+    """The message for a converter that was killed, or failed, for lack of memory."""
+    weights = sum(path.stat().st_size for path in Path(folder, "variables").glob("*"))
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return (
+        f"The LiteRT converter was ended for lack of memory. The weights take {weights / 1e9:.2f} GB, a conversion "
+        f"about {NEEDS} times as much and half a GB; this machine has {machine / 1e9:.1f} GB. End other programs, "
+        f"export where there is more memory, or make the model smaller. It said last:\n{said}"
+    )
 
 
 def _answer(job):

@@ -1,7 +1,7 @@
 """A model as one LiteRT file: built-in operators only, no variables (but a `fused` layer's), static shapes, signatures.
 
-The model is traced at batch 1 with its weights as constants and handed to LiteRT's converter; `rewriting` does what
-that leaves undone.
+The model is traced at batch 1, its weights as captured variables, and handed to LiteRT's converter, which freezes them;
+`rewriting` does what that leaves undone.
 
 `encode` and `step` are for an app with its own loop. Its state is a dictionary of the tensors `step` asks for: those
 `encode` does not return start at zero, those `step` does not return stay as they are. (LiteRT's CompiledModel cannot
@@ -146,17 +146,24 @@ def checked_length(model, length):
 
 
 def trace(model, folder, length, strategy):
-    """Writes the SavedModel the converter reads: each signature at batch 1, the weights as constants."""
+    """Writes the SavedModel the converter reads: each signature at batch 1, the weights stored once beside the graphs.
+
+    The functions capture the weights as variables, each read once, at the top: constants would be copied into the graph
+    of every signature and take the converter 190 bytes a parameter. It freezes what it reads, so the file has no
+    variables. Only "fused" looks into the weights while it traces, and gets them as constants.
+    """
     if strategy == "fused":
         by = {"loop": loops.STRATEGIES["loop"], "layer": fused.made}
     else:
         by = {"loop": loops.STRATEGIES[strategy], "pooling_loop": loops.STRATEGIES[strategy]}
-    values = [(v, v.value.numpy()) for v in model.variables]
-    functions, state = {}, {}
+    module, functions, state = tf.Module(), {}, {}
+    values = [v.value.numpy() for v in model.variables]
+    if strategy != "fused":
+        module.weights = values = [tf.Variable(value, trainable=False) for value in values]
 
-    def constant(name, function):
+    def with_weights(name, function):
         def run(**inputs):
-            mapping = [(v, tf.constant(value)) for v, value in values]
+            mapping = list(zip(model.variables, map(tf.convert_to_tensor, values), strict=True))
             with cells.apart(), keras.StatelessScope(state_mapping=mapping), recurrence.looping(**by):
                 outputs = function(inputs)
             if name == "encode":
@@ -169,10 +176,9 @@ def trace(model, folder, length, strategy):
     for name, (function, inputs) in model.signatures(1, length).items():
         specs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in inputs.items()}
         specs |= state if name == "step" else {}
-        functions[name] = constant(name, function).get_concrete_function(**specs)
+        functions[name] = with_weights(name, function).get_concrete_function(**specs)
     if strategy == "fused":
         fused.check(functions.values())
-    module = tf.Module()
     module.functions = functions
     save(module, folder, functions)
 

@@ -11,13 +11,14 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from exported import LENGTH, LONG, V, family, unexported
+from tensorflow.core.protobuf import saved_model_pb2
 
 import seqkeras
 from seqkeras import export
 from seqkeras.export import conversion
 from seqkeras.export.quantize import in_float32
 from seqkeras.export.runtime import Compiled, Interpreter
-from seqkeras.export.tflite import checked_length
+from seqkeras.export.tflite import checked_length, trace
 
 
 @pytest.mark.parametrize("name", ["attention", "transformer"])
@@ -69,6 +70,29 @@ def test_a_converter_that_aborts_is_an_error_message_and_the_next_one_another_pr
             export.to_tflite(unexported("classify").model, target, 4)
     assert os.listdir(tmp_path / "out") == []
     export.to_tflite(unexported("classify").model, target, 4)
+
+
+def test_a_converter_that_is_killed_says_that_memory_was_short(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    conversion.stop()
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        with pytest.raises(RuntimeError, match=r"for lack of memory. The weights take 0.\d\d GB, .*has \d+.\d GB. End"):
+            export.to_tflite(unexported("classify").model, tmp_path / "model.tflite", 4)
+
+
+@pytest.mark.parametrize("strategy", ["loop", "unrolled"])
+def test_trace_keeps_weights_out_of_the_graphs(strategy, tmp_path):
+    """What is a constant in the graph of every signature takes the converter 190 bytes a parameter."""
+    model = seqkeras.Greedy(seqkeras.AttentionSeq2Seq(500, units=16), 4)
+    trace(model, tmp_path / "traced", 4, strategy)
+    proto = saved_model_pb2.SavedModel.FromString((tmp_path / "traced" / "saved_model.pb").read_bytes())
+    graph = proto.meta_graphs[0].graph_def
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    constants = [node.attr["value"].tensor for node in nodes if node.op == "Const"]
+    floats = [one.ByteSize() for one in constants if one.dtype == tf.float32.as_datatype_enum]
+    assert max(floats) < 4 * 16 * 16  # the smallest matrix of the model
+    assert not [node.name for node in nodes if node.op == "ReadVariableOp" and "while" in node.name]
 
 
 def test_one_converter_serves_several_exports(tmp_path):
