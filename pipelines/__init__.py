@@ -1,6 +1,6 @@
 """From files to what models eat: readers, tokenizers, batches, tasks, embedded samples.
 
-Files:      readers (lines, table, conll, folder_per_class, tfds, …) gives records; samples has some embedded.
+Files:      readers (lines, table, conll, slots, series, tfds, …) gives records; samples has some embedded.
 Tasks:      classification, generation, translation, tagging, joint_tagging, language_model, documents, series,
             forecasting: records to `Data`, whose `train`, `validation` and `test` are for `model.fit`; `report` tells
             what became of them.

@@ -35,3 +35,9 @@ def listed(expected, **values):
     for name, value in values.items():
         if not np.iterable(value) or isinstance(value, (str, bytes, set, frozenset, dict)):
             raise ValueError(f"Expected {expected}. Received: {name}={value!r:.80}")
+
+
+def shown(names, most=10):
+    """Names as a message has them, the first of many, the beginning of long ones."""
+    names = [f"{name!r:.60}" for name in names]
+    return ", ".join(names[:most]) + (f", … ({len(names)} in all)" if len(names) > most else "")

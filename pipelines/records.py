@@ -8,7 +8,7 @@ from numbers import Integral
 
 import numpy as np
 
-from seqkeras.pipelines.arguments import listed
+from seqkeras.pipelines.arguments import listed, shown
 
 
 class Places(Sequence):
@@ -122,7 +122,8 @@ def column_number(column, names, width, where):
     """A column's number from 0, given its name or its number."""
     if isinstance(column, str):
         if list(names).count(column) != 1:
-            raise ValueError(f"Expected a column once among {list(names)}. Received: column={column!r} of {where}")
+            known = f"a column once among {shown(names)}" if names else "a number, as the columns have no names"
+            raise ValueError(f"Expected {known}. Received: column={column!r} of {where}")
         return list(names).index(column)
     if not isinstance(column, Integral) or isinstance(column, bool) or not 0 <= column < width:
         raise ValueError(f"Expected a column from 0 to {width - 1}. Received: column={column!r} of {where}")

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import json
-import re
 
 import numpy as np
 import pytest
@@ -48,27 +47,95 @@ CONLLU = """# text = We don't .
 
 def test_conll(file):
     path = file("a.conllu", CONLLU)
+    expected = [(["We", "do", "n't", "."], ["PRON", "AUX", "PART", "PUNCT"]), (["#"], ["SYM"])]
     records = readers.conll(path)
-    assert records.rows == [(["We", "do", "n't", "."], ["PRON", "AUX", "PART", "PUNCT"]), (["#"], ["SYM"])]
+    assert records.rows == expected == readers.conll(path, (1, 3)).rows == readers.conll(path, ("FORM", "UPOS")).rows
     assert records.places == [f"{path}:2", f"{path}:10"] and records.names == ("words", "tags")
+    assert readers.conll(path, ("FORM", "LEMMA"))[1] == (["#"], ["#"])
     path = file("b.txt", "# NN O\n1-0 CD B-score\n\n\nGood JJ O\n\n")
-    assert readers.conll(path, (0, 2)).rows == [(["#", "1-0"], ["O", "B-score"]), (["Good"], ["O"])]
-    with pytest.raises(ValueError, match=f"Expected 4 columns. Received: 3 in {re.escape(str(path))}:1"):
-        readers.conll(path, (0, 3))
-    with pytest.raises(ValueError, match="Expected a whole number from 0 .*tag='NN'"):
-        readers.conll(path, (0, "NN"))
+    expected = [(["#", "1-0"], ["O", "B-score"]), (["Good"], ["O"])]
+    assert readers.conll(path).rows == readers.conll(path, (0, 2)).rows == expected
+    assert readers.conll(path, (0, 1))[1] == (["Good"], ["JJ"])
     path = file("c.txt", "-DOCSTART- -X- O\n\na\tX\n\t\nb\tY\n")
-    assert readers.conll(path, (0, 1)).rows == [(["a"], ["X"]), (["b"], ["Y"])]
-    for columns in (1, (0,), (0, 1, 2)):
-        with pytest.raises(ValueError, match="Expected the columns of word and tag"):
-            readers.conll(path, columns)
-    assert readers.conll(file("e.txt", "b NN O\n"), (0, 2)).rows == [(["b"], ["O"])]
-    for wrong in ("10\u00a0000 CD O\n", "a\t\n", "b\tO X\n"):
-        with pytest.raises(ValueError, match="Expected no space in a word or tag"):
-            readers.conll(file("f.txt", wrong), (0, 1))
-    path = file("d.txt", "10 000\tX\n")
-    with pytest.raises(ValueError, match=f"no space in a word or tag. Received: '10 000' in {re.escape(str(path))}:1"):
-        readers.conll(path, (0, 1))
+    assert readers.conll(path).rows == [(["a"], ["X"]), (["b"], ["Y"])]
+    assert readers.conll(file("e.txt", "\ufeffb NN O\r\n c  NN  I \r\n\r\nd NN O")).rows == [
+        (["b", "c"], ["O", "I"]),
+        (["d"], ["O"]),
+    ]
+
+
+def test_conll_tells_comments_from_words_that_begin_with_a_number_sign(file):
+    path = file("a.txt", "# id 17 of 20\n#1 O\n# B-tag\n\n# id 18 of 20\na O\n")
+    assert readers.conll(path).rows == [(["#1", "#"], ["O", "B-tag"]), (["a"], ["O"])]
+
+
+def test_conll_takes_the_names_that_a_file_gives_its_columns(file):
+    path = file("a.conllup", "# global.columns = ID FORM UPOS PARSEME:MWE\n1\tShe\tPRON\t*\n2\truns\tVERB\t1\n")
+    assert readers.conll(path).rows == [(["She", "runs"], ["PRON", "VERB"])]
+    assert readers.conll(path, ("FORM", "PARSEME:MWE")).rows == [(["She", "runs"], ["*", "1"])]
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f"])
+def test_conll_keeps_the_spaces_inside_a_word(space, file):
+    rows = [f"{n}\t{word}\t_\t{tag}\n" for n, word, tag in ((1, f"10{space}000", "NUM"), (2, "people", "NOUN"))]
+    assert readers.conll(file("a.conllu", "".join(rows))).rows == [([f"10{space}000", "people"], ["NUM", "NOUN"])]
+    if space != " ":
+        assert readers.conll(file("a.txt", f"10{space}000 CD O\na DT O\n"))[0] == ([f"10{space}000", "a"], ["O", "O"])
+
+
+CONLL = {
+    "a column beyond the last": ("a b c\n", (0, 3), "Expected 4 columns. Received: 3 in .*a.txt.*:1"),
+    "names where there are none": ("a NN\n", (0, "NN"), "number from 0, as the file names no columns.*tag='NN'"),
+    "a name of none of the columns": ("1\ta\t_\tX\n", (1, "POS"), "'ID', 'FORM',.*tag='POS' of .*a.txt"),
+    "one column": ("a NN\n", 1, "Expected the columns of word and tag"),
+    "a column in a tuple": ("a NN\n", (0,), "Expected the columns of word and tag"),
+    "three columns": ("a NN\n", (0, 1, 2), "Expected the columns of word and tag"),
+    "the same column twice": ("a NN\n", (0, 0), "another for tags"),
+    "a truth for a column": ("a NN\n", (True, 0), "word=True"),
+    "a column before the first": ("a NN\n", (0, -2), "tag=-2"),
+    "words alone": ("a\nb\n", None, "Expected 2 columns. Received: 1 in .*a.txt.*:1"),
+    "a tag missing": ("a\tX\nb\n", None, "Expected 2 columns.*Received: 1 in .*a.txt.*:2"),
+    "a space in a file without tabs": ("a O\nNew York B\n", None, "Expected 2 columns.*Received: 3 in .*a.txt.*:2"),
+    "a blank tag": ("b\tX\na\t\n", None, "a tag without spaces. Received: 'a' and '' in .*a.txt.*:2"),
+    "a blank word": ("b\tX\n \tX\n", None, "Expected a word.*'' and 'X' in .*a.txt.*:2"),
+    "a space in a tag": ("b\tO X\n", None, "a tag without spaces. Received: 'b' and 'O X' in .*a.txt.*:1"),
+}
+
+
+@pytest.mark.parametrize("name", CONLL)
+def test_conll_refuses_by_file_and_line(name, file):
+    content, columns, message = CONLL[name]
+    with pytest.raises(ValueError, match=message):
+        readers.conll(file("a.txt", content), columns)
+
+
+@pytest.fixture
+def snips(file):
+    words = file("seq.in", "add a\u00a0b to it\nplay\n\n")
+    tags, label = file("seq.out", "O B-song O O \nO\n"), file("label", "Add\nPlay\n")
+    return words, tags, label
+
+
+def test_slots(snips):
+    records = readers.slots(*snips)
+    assert records.rows == [
+        (["add", "a\u00a0b", "to", "it"], ["O", "B-song", "O", "O"], "Add"),
+        (["play"], ["O"], "Play"),
+    ]
+    assert records.names == ("words", "tags", "label") and records.places[1] == f"{snips[0]}:2"
+    pairs = readers.slots(*snips[:2])
+    assert pairs.rows == [row[:2] for row in records] and pairs.names == ("words", "tags")
+
+
+def test_slots_refuses_files_that_do_not_fit(snips, file):
+    words, tags, label = snips
+    with pytest.raises(ValueError, match=r"2 tags in .*other.*:1 and 4 words in .*seq.in.*:1"):
+        readers.slots(words, file("other", "O O\nO\n"), label)
+    with pytest.raises(ValueError, match=r"seq.in.* with 2 lines and .*one.* with 1 lines.*missing is .*one.*:2"):
+        readers.slots(words, tags, file("one", "Add\n"))
+    with pytest.raises(ValueError, match=r"0 tags in .*other.*:1 and 4 words"):
+        readers.slots(words, file("other", "\nO\n"), label)
+    assert readers.slots(words, tags, file("half", "\nPlay\n")).skipped == {"blank": 1}
 
 
 def test_lines(file):
@@ -104,6 +171,146 @@ def test_table_with_a_header_of_another_width_read_by_number(file):
 def test_table_skips_and_counts_blank_rows_before_and_after_the_header(file):
     records = readers.table(file("a.csv", "\na,b\n\n1,2\n , \n3,\n"), columns=("a", "b"))
     assert records.rows == [("1", "2")] and records.skipped == {"blank": 4}
+
+
+def test_table_in_a_csv_file_with_semicolons(file):
+    path = file("a.csv", 'text;label\n"a; b";+\n1,5;-\n')
+    assert readers.table(path, ("label", "text")).rows == [("+", "a; b"), ("-", "1,5")]
+    assert readers.table(file("b.csv", "a; b,c\n")).rows == [("a; b", "c")]
+    assert readers.table(file("c.csv", '"a, b";"c"\n')).rows == [("a, b", "c")]
+    assert readers.table(file("d.csv", '"a; b\nc",d\n')).rows == [("a; b\nc", "d")]
+
+
+def test_table_of_one_column_is_read_where_no_other_delimiter_divides_it(file):
+    assert readers.table(file("a.tsv", "one, two\nthree\n")).rows == [("one, two",), ("three",)]
+    path = file("b.tsv", "one, two\nthree, four\n")
+    with pytest.raises(ValueError, match=r"one column in .*b.tsv.*:1, whose lines have a comma each: .*delimiter=','"):
+        readers.table(path)
+    assert readers.table(path, delimiter="\t").rows == [("one, two",), ("three, four",)]
+    with pytest.raises(ValueError, match=r"column=1 of .*b.tsv.*:1.*divides into 1, whose lines have a comma each"):
+        readers.table(path, (0, 1))
+
+
+def test_table_quotes_can_be_chosen(file):
+    path = file("a.tsv", '"two\nlines"\t"say ""hi"""\n')
+    assert readers.table(path, quotes=True).rows == [("two\nlines", 'say "hi"')]
+    assert readers.table(file("b.csv", '"a,b"c\n'), quotes=False).rows == [('"a', 'b"c')]
+    with pytest.raises(ValueError, match="Expected True or False. Received: quotes='no'"):
+        readers.table(path, quotes="no")
+
+
+@pytest.mark.parametrize("columns", [(0, 0), ("a", "a"), ("a", 0), (np.int64(1), "b")])
+def test_table_refuses_one_column_twice(columns, file):
+    with pytest.raises(ValueError, match=r"Expected different columns. Received: columns=.*a.csv.*:1.*`select`"):
+        readers.table(file("a.csv", "a,b\n1,2\n"), columns, header=True)
+
+
+def test_json_lines_reads_values_inside_objects(file):
+    path = file("a.jsonl", '{"text": "a", "meta": {"label": {"name": "x"}}, "a.b": 1}\n')
+    assert readers.json_lines(path, ("text", "meta.label.name", "a.b")).rows == [("a", "x", 1)]
+    with pytest.raises(
+        ValueError, match=r"list of them in field 'meta'.*an object; choose one of 'meta.label' in .*:1"
+    ):
+        readers.json_lines(path, ("text", "meta"))
+    with pytest.raises(ValueError, match=r"an object with 'meta.tag'. Received: fields 'text', 'meta', 'a.b' in .*:1"):
+        readers.json_lines(path, "meta.tag")
+    with pytest.raises(ValueError, match=r"field 'text'. Received: a list of objects in .*b.jsonl.*:1"):
+        readers.json_lines(file("b.jsonl", '{"text": [{"a": 1}]}\n'), "text")
+    with pytest.raises(ValueError, match=r"none of them twice. Received: fields=\('text', 'text'\)"):
+        readers.json_lines(path, ("text", "text"))
+
+
+def test_json_lines_counts_a_record_with_null_as_blank(file):
+    path = file("a.jsonl", '{"text": null}\n{"text": "a"}\n')
+    records = readers.json_lines(path, "text")
+    assert records.rows == [("a",)] and records.skipped == {"blank": 1}
+
+
+SERIES = "date,OT,load\n2016-07-01 00:00:00,30.5,-1e3\n2016-07-01 01:00:00, 27.75 ,2\n\n2016-07-01 02:00:00,0,.5\n\n"
+
+
+def test_series(file):
+    series = readers.series(file("ETTh2.csv", SERIES))
+    assert series.names == ("OT", "load") and series.left_out == ("date",) and series.shape == (3, 2)
+    assert series.times == tuple(f"2016-07-01 0{hour}:00:00" for hour in range(3))
+    assert series.values.dtype == np.float64 and series.values.tolist() == [[30.5, -1000], [27.75, 2], [0, 0.5]]
+    assert np.asarray(series, "float32").dtype == np.float32 and np.array(series).tolist() == series.values.tolist()
+    part = series[1:]
+    assert len(part) == 2 and part.values.tolist() == [[27.75, 2], [0, 0.5]] and part.names == series.names
+    assert part.times == series.times[1:]
+    with pytest.raises(ValueError, match=r"Expected a slice.*Received: 0"):
+        series[0]
+
+
+def test_series_chooses_columns(file):
+    path = file("a.csv", SERIES)
+    assert readers.series(path, "load").values.tolist() == [[-1000], [2], [0.5]]
+    series = readers.series(path, (2, "OT"))
+    assert series.names == ("load", "OT") and series.left_out == ("date",) and len(series.times) == 3
+    with pytest.raises(ValueError, match=r"Expected a finite number. Received: '2016.*a.csv.*:2, column 'date'"):
+        readers.series(path, ("date", "OT"))
+    with pytest.raises(ValueError, match="'oil' of .*a.csv"):
+        readers.series(path, "oil")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *("2016-07-01", "2016/7/1 5:00", "1.7.2016", "01.07.16 00:00", "7/1/2016", "2016-07", "17:24:00", "1 Jul 2016"),
+        *("2016-07-01T00:00:00Z", "2016-07-01T00:00:00.123+02:00", "Jul-2016", "2016Q3", "Mon, 4 July 2016 5:00 PM"),
+    ],
+)
+def test_series_knows_moments(moment, tmp_path):
+    series = readers.series(write(tmp_path / "a.tsv", f"{moment}\t1\n{moment}\t2\n"))
+    assert series.values.tolist() == [[1], [2]] and series.times == (moment, moment)
+    assert series.names == () and series.left_out == (0,)
+
+
+def test_series_leaves_out_numbers_that_count_steps(file):
+    series = readers.series(file("a.csv", ",Timestamp,x\n0,1467331200,5\n1,1467334800,6\n"))
+    assert series.names == ("x",) and series.left_out == ("", "Timestamp")
+    assert series.times == ("0 1467331200", "1 1467334800")
+    assert readers.series(file("b.csv", "1,2\n3,4\n")).values.tolist() == [[1, 2], [3, 4]]
+
+
+def test_series_with_decimal_commas(file):
+    path = file("a.csv", "Date;Time;power\n16/12/2006;17:24:00;4,216\n16/12/2006;17:25:00;-5\n")
+    series = readers.series(path, decimal=",")
+    assert series.values.tolist() == [[4.216], [-5]] and series.times[0] == "16/12/2006 17:24:00"
+    with pytest.raises(ValueError, match=r"'4,216'; give decimal=\",\".*a.csv.*:2, column 'power'"):
+        readers.series(path)
+    with pytest.raises(ValueError, match=r"'1.5'.*b.csv.*:1, column 0"):
+        readers.series(file("b.csv", "1.5;2\n"), decimal=",")
+    with pytest.raises(ValueError, match="another delimiter than the decimal comma"):
+        readers.series(file("c.csv", "1,2\n"), decimal=",")
+
+
+@pytest.mark.parametrize("missing", ["", " ", "NA", "nan", "?", "null", "-"])
+def test_series_refuses_a_missing_value(missing, file):
+    path = file("a.csv", f"date,x,y\n2016-01-01,1,2\n2016-01-02,3,{missing}\n")
+    with pytest.raises(ValueError, match=r"a missing value; fill it or leave its row out, in .*a.csv.*:3, column 'y'"):
+        readers.series(path)
+
+
+WRONG_SERIES = {
+    "text among numbers": ("x,y\n1,2\n3,no\n", "'no'.*a.csv.*:3, column 'y'"),
+    "a column of words": ("x,wind\n1,NW\n", "'NW'; choose the variables with `columns`.*:2, column 'wind'"),
+    "infinity": ("x\n1\ninf\n", "'inf'.*a.csv.*:3, column 'x'"),
+    "digits in groups": ("x\n1_000\n", "'1_000'.*a.csv.*:2, column 'x'"),
+    "thousands": ('x,y\n"1,234.5",2\n', "'1,234.5'.*a.csv.*:2, column 'x'"),
+    "a row too short": ("x,y\n1,2\n3\n", "Expected 2 columns.*Received: 1 in .*a.csv.*:3"),
+    "a header with a number": ("x,2\n1,2\n", "'x'.*`header=True`.*a.csv.*:1, column 0"),
+    "a header alone": ("x,y\n", "a header alone"),
+    "dates alone": ("date\n2016-01-01\n", "Expected a column of numbers.*a.csv.*:1"),
+    "nothing": ("", "a.csv.*is empty"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SERIES)
+def test_series_refuses_by_file_line_and_column(name, file):
+    content, message = WRONG_SERIES[name]
+    with pytest.raises(ValueError, match=message):
+        readers.series(file("a.csv", content))
 
 
 def test_pattern(file):
@@ -380,6 +587,77 @@ def test_parallel_files_of_different_length_are_refused_with_the_first_line_miss
             readers.parallel_lines(*paths)
 
 
+READS = {
+    "lines": readers.lines,
+    "text": readers.text,
+    "table": readers.table,
+    "series": readers.series,
+    "conll": readers.conll,
+    "slots": lambda path: readers.slots(path, path, path),
+    "json_lines": lambda path: readers.json_lines(path, "text"),
+    "pattern": lambda path: readers.pattern(path, "(.*)"),
+    "time_series": readers.time_series,
+    "parallel_lines": lambda path: readers.parallel_lines(path, path),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_what_cannot_be_read_is_refused_by_name(name, tmp_path):
+    read = READS[name]
+    with pytest.raises(
+        ValueError, match=r"Expected a file. Received: path='.*no.csv', which does not exist \(looked for /"
+    ):
+        read(tmp_path / "no.csv")
+    with pytest.raises(ValueError, match=r"Expected a file. Received: path='no.csv.gz', which does not exist"):
+        read("no.csv.gz")
+    with pytest.raises(ValueError, match=rf"path='{tmp_path}', a folder"):
+        read(tmp_path)
+    for wrong in (None, 0, b"a.csv"):
+        with pytest.raises(ValueError, match=f"Expected the path of a file. Received: path={wrong!r}"):
+            read(wrong)
+    for wrong in ("a\0b", "a" * 300):
+        with pytest.raises(ValueError, match=r"a file that can be read. Received: path='a.*\("):
+            read(wrong)
+    for content in (b"", b"\n \r\n"):
+        with pytest.raises(ValueError, match="a.csv"):
+            read(write(tmp_path / "a.csv", content))
+
+
+@pytest.mark.parametrize("name", READS)
+def test_what_is_no_text_is_refused_by_name(name, tmp_path):
+    for begin, message in (
+        (gzip.compress(b"a,b\n"), "is gzip: give it a name that ends in .gz"),
+        (b"PK\x03\x04 and so on", "is a zip archive"),
+        ("text,label\na,b\n".encode("utf-16"), "is UTF-16: give its encoding, 'utf-16'"),
+        ("text,label\na,b\n".encode("utf-16-le"), "is UTF-16"),
+        ("text,label\na,b\n".encode("utf-16-be"), "is UTF-16"),
+    ):
+        with pytest.raises(ValueError, match=rf"Expected text in utf-8. Received: .*a.csv:1, which {message}"):
+            READS[name](write(tmp_path / "a.csv", begin))
+    with pytest.raises(ValueError, match=r"byte 0x\w\w in .*a.csv:\d+; give the file's encoding"):
+        READS[name](write(tmp_path / "a.csv", bytes(range(128, 256)) * 9))
+
+
+def test_folders_that_cannot_be_read_are_refused_by_name(tmp_path):
+    for read in (readers.folder_per_class, readers.file_per_class):
+        with pytest.raises(ValueError, match=r"Expected a folder. Received: folder='.*no' \(No such file"):
+            read(tmp_path / "no")
+        with pytest.raises(ValueError, match=r"Expected a folder. Received: folder='.*a.txt' \(Not a directory"):
+            read(write(tmp_path / "a.txt", "a"))
+        with pytest.raises(ValueError, match=r"Expected a folder. Received: folder='None'"):
+            read(None)
+    with pytest.raises(ValueError, match="glob=None"):
+        readers.file_per_class(tmp_path, None)
+
+
+def test_a_row_of_very_many_columns_is_refused_in_a_short_message(tmp_path):
+    path = write(tmp_path / "a.csv", ",".join(map(str, range(100_000))) + "\n1,2\n")
+    for columns in ("a", 10**6, None):
+        with pytest.raises(ValueError, match="a.csv:") as error:
+            readers.table(path, columns)
+        assert len(str(error.value)) < 600
+
+
 def test_folders_without_classes_are_refused(tmp_path):
     for read in (readers.folder_per_class, readers.file_per_class):
         with pytest.raises(ValueError, match="an entry a class"):
@@ -411,7 +689,11 @@ def test_the_real_data_sets_are_read_in_a_line(shared_data):
     assert len(vowels) == 270 and {len(step) for values, _ in vowels for step in values} == {12}
     letters = readers.table(shared_data / "google_ar2en/ar2en-train.txt")
     assert len(letters) == 12877
-    slots = readers.parallel_lines(shared_data / "snips/train/seq.in.gz", shared_data / "snips/train/seq.out.gz")
-    assert len(slots) == 13084
+    slots = readers.slots(*(shared_data / f"snips/train/{name}.gz" for name in ("seq.in", "seq.out", "label")))
+    assert len(slots) == slots.read == 13084 and len({label for _, _, label in slots}) == 7
+    words = readers.conll(shared_data / "ud_english_ewt/en_ewt-ud-dev.conllu.gz")
+    assert len(words) == 2001 and len({tag for _, tags in words for tag in tags}) == 17
+    series = readers.series(shared_data / "ett/ETTh1.csv.gz")
+    assert series.shape == (17420, 7) and series.names[-1] == "OT" and series.left_out == ("date",)
     pens = readers.table(shared_data / "series/pendigits.tes", delimiter=",", header=True)
     assert len(pens) == 3498 and len(pens[0]) == 17
