@@ -13,10 +13,11 @@ from keras import ops
 from seqkeras import arguments, cells, encoders, masks
 from seqkeras.attention import Attention
 from seqkeras.cells_regularized import noisy
+from seqkeras.embeddings import embedding
 from seqkeras.masks import Masked
 from seqkeras.recurrence import Recurrence
 from seqkeras.saving import saveable
-from seqkeras.transformer import DecoderBlock, Positions
+from seqkeras.transformer import DecoderBlock, Positions, TiedOutput
 
 
 class RecurrentStack(Masked):
@@ -43,7 +44,7 @@ class RecurrentStack(Masked):
         arguments.positive_or_none(embedding_units=embedding_units)
         arguments.choice(True, False, residual=residual)
         arguments.share(dropout=dropout, recurrent_dropout=recurrent_dropout, zoneout=zoneout)
-        self.embedding = keras.layers.Embedding(vocab_size, embedding_units or units)
+        self.embedding = embedding(vocab_size, embedding_units or units)
         self.recurrences = [
             Recurrence(noisy(cells.make(cell, units), recurrent_dropout, zoneout)) for _ in range(num_layers)
         ]
@@ -239,7 +240,7 @@ class TransformerDecoder(Masked):
         vocab_size, units, num_layers, num_heads, ff_units, dropout, max_length: of embedding, blocks and caches;
             ff_units is 4 * units if None.
         norm: "pre" or "post". positions: "sinusoid" or "learned".
-        tied_embeddings: the output layer is the embedding's transpose (Press & Wolf 2017).
+        tied_embeddings: the output layer is the embedding's transpose (Press & Wolf 2017), with a bias of its own.
     """
 
     def __init__(
@@ -265,14 +266,13 @@ class TransformerDecoder(Masked):
         self.drop = keras.layers.Dropout(dropout)
         self.blocks = [DecoderBlock(units, num_heads, ff_units or 4 * units, dropout, norm) for _ in range(num_layers)]
         self.top = keras.layers.LayerNormalization(epsilon=1e-5) if norm == "pre" else keras.layers.Identity()
-        self.logits = self.embed.logits if tied_embeddings else keras.layers.Dense(vocab_size, name="logits")
+        self.logits = TiedOutput(self.embed) if tied_embeddings else keras.layers.Dense(vocab_size, name="logits")
 
     def build(self, ids_shape, memory_shape):
         self.embed.build((None, None))
         for block in (*self.blocks, self.top):
             block.build((None, None, self.units))
-        if not self.tied_embeddings:
-            self.logits.build((None, None, self.units))
+        self.logits.build((None, None, self.units))
 
     def call(self, ids, memory, mask=None, training=False):
         x = self.drop(self.embed(ids), training=training)

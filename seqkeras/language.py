@@ -10,7 +10,7 @@ from seqkeras.saving import saveable
 from seqkeras.sequence_model import SequenceModel
 from seqkeras.signatures import spec, stepwise
 from seqkeras.tokens import PAD, START, UNKNOWN
-from seqkeras.transformer import CausalBlock, Positions
+from seqkeras.transformer import CausalBlock, Positions, TiedOutput
 
 
 @saveable
@@ -87,14 +87,13 @@ class TransformerPredictor(Masked):
         self.drop = keras.layers.Dropout(dropout)
         self.blocks = [CausalBlock(units, num_heads, ff_units or 4 * units, dropout, norm) for _ in range(num_layers)]
         self.top = keras.layers.LayerNormalization(epsilon=1e-5) if norm == "pre" else keras.layers.Identity()
-        self.logits = self.embed.logits if tied_embeddings else keras.layers.Dense(vocab_size, name="logits")
+        self.logits = TiedOutput(self.embed) if tied_embeddings else keras.layers.Dense(vocab_size, name="logits")
 
     def build(self, ids_shape):
         self.embed.build((None, None))
         for block in (*self.blocks, self.top):
             block.build((None, None, self.units))
-        if not self.tied_embeddings:
-            self.logits.build((None, None, self.units))
+        self.logits.build((None, None, self.units))
 
     def call(self, ids, training=False):
         x = self.drop(self.embed(ids), training=training)
@@ -139,6 +138,8 @@ class LanguageModel(SequenceModel):
         embedding_units: width of a recurrent model's token embedding, `units` if None.
         recurrent_dropout, zoneout: rates of the noise in the recurrence.
         residual: of a recurrent model, from the second layer on, a layer's input is added to its output.
+        output_bias: "frequencies" for an output layer that begins with how frequent each token is in training, see
+            `SequenceModel.adapt`; or "zeros".
 
     Call arguments: ids [B, T], the first of them START. Returns: logits [B, T, V] of the next tokens.
     """
@@ -163,6 +164,7 @@ class LanguageModel(SequenceModel):
         recurrent_dropout=0.0,
         zoneout=0.0,
         residual=False,
+        output_bias="frequencies",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -181,6 +183,9 @@ class LanguageModel(SequenceModel):
     def call(self, ids, training=False):
         arguments.tensors({"ids": ids}, {"ids": spec(None, None)})
         return self.predictor(ids, training=training)
+
+    def output_biases(self):
+        return self.predictor.logits.bias
 
     def start(self, inputs):
         """`{"prompt": ids [B, P]}`, PAD behind the shorter ones -> state: prompt, position, the predictor's."""
@@ -232,6 +237,13 @@ class Truncated(SequenceModel):
             for i, x in enumerate(model.predictor.start(batch_size))
         ]
         self.built = True
+
+    @property
+    def output_bias(self):
+        return self.model.output_bias
+
+    def output_biases(self):
+        return self.model.output_biases()
 
     def call(self, ids, training=False):
         if ids.shape[0] not in (None, self.batch_size):

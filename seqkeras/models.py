@@ -8,15 +8,14 @@ which `search` drives. `signatures(batch, length)` names what a device may ask o
 import keras
 from keras import ops
 
-from seqkeras import arguments, masks
-from seqkeras.decoders import AttentionDecoder, RecurrentDecoder, TransformerDecoder
-from seqkeras.encoders import RecurrentEncoder, TransformerEncoder
+from seqkeras import arguments
+from seqkeras.decoders import RecurrentDecoder
+from seqkeras.embeddings import embedding
 from seqkeras.pooling import POOLINGS
 from seqkeras.reading import Reader
 from seqkeras.saving import saveable
 from seqkeras.sequence_model import SequenceModel
 from seqkeras.signatures import spec, stepwise
-from seqkeras.transformer import Positions
 
 
 @saveable
@@ -37,6 +36,8 @@ class SequenceClassifier(Reader):
         num_heads, max_length: of a Transformer. recurrent_dropout, zoneout: rates of the noise in the recurrence.
         character_vocab_size, character_encoder, character_units, word_length: as of `reading.Reader`.
         word_dropout: share of the words that are read as UNKNOWN in training.
+        output_bias: "frequencies" for an output layer that begins with how frequent each class is in training, see
+            `SequenceModel.adapt`; or "zeros".
 
     Call arguments: as of `reading.Reader`. Returns: logits [B, num_classes].
     """
@@ -65,6 +66,7 @@ class SequenceClassifier(Reader):
         character_units=32,
         word_length=16,
         word_dropout=0.0,
+        output_bias="frequencies",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -79,6 +81,9 @@ class SequenceClassifier(Reader):
     def call(self, inputs, training=False):
         summary = self.summarize(inputs, self.pooling, training)
         return self.logits(self.drop(summary, training=training))
+
+    def output_biases(self):
+        return self.logits.bias
 
     def activation_map(self, inputs):
         """How much each position speaks for each class: inputs as in `call` -> [B, T, num_classes].
@@ -116,6 +121,8 @@ class SequenceGenerator(SequenceModel):
         embedding_units: width of the token embedding, `units` if None.
         recurrent_dropout, zoneout: rates of the noise in the recurrence.
         residual: from the second layer on, a layer's input is added to its output.
+        output_bias: "frequencies" for an output layer that begins with how frequent each token is in training, see
+            `SequenceModel.adapt`; or "zeros".
 
     Call arguments: `{"label": [B], "target": [B, T]}`. Returns: logits [B, T, V].
     """
@@ -135,11 +142,12 @@ class SequenceGenerator(SequenceModel):
         recurrent_dropout=0.0,
         zoneout=0.0,
         residual=False,
+        output_bias="frequencies",
         **kwargs,
     ):
         super().__init__(**kwargs)
         arguments.positive(vocab_size=vocab_size, num_classes=num_classes, units=units)
-        self.label_embedding = keras.layers.Embedding(num_classes, units, name="label")
+        self.label_embedding = embedding(num_classes, units, name="label")
         self.label_embedding.build((None,))
         rest = embedding_units, recurrent_dropout, zoneout, residual
         self.decoder = RecurrentDecoder(vocab_size, units, num_layers, dropout, cell, context, *rest, name="decoder")
@@ -154,208 +162,11 @@ class SequenceGenerator(SequenceModel):
         arguments.tensors(inputs, {"label": spec(None)})
         return self.decoder.start(self.label_embedding(inputs["label"]))
 
+    def output_biases(self):
+        return self.decoder.logits.bias
+
     def step(self, ids, state):
         return self.decoder.step(ids, state)
 
     def signatures(self, batch, length):
         return stepwise(self, {"label": spec(batch)})
-
-
-class EncoderDecoder(SequenceModel):
-    """What the sequence-to-sequence models share: source ids -> encoder -> memory -> decoder -> logits.
-
-    A subclass makes `source_embedding`, `encoder` and `decoder`, and calls `build_parts`.
-
-    Call arguments: `{"source": [B, S], "target": [B, T]}`. Returns: logits [B, T, V].
-    """
-
-    task = "translate"
-
-    def build_parts(self, embedding_units, memory_shape):
-        self.source_embedding.build((None, None))
-        self.encoder.build((None, None, embedding_units))
-        self.decoder.build((None, None), memory_shape)
-        self.built = True
-
-    def call(self, inputs, training=False):
-        arguments.tensors(inputs, {"source": spec(None, None), "target": spec(None, None)})
-        memory, mask = self.encode(inputs["source"], training)
-        return self.decoder(inputs["target"], memory, mask=mask, training=training)
-
-    def encode(self, source, training=False):
-        """source [B, S] -> (memory, mask) for the decoder."""
-        mask = masks.padding(source)
-        return self.encoder(self.source_embedding(source), mask=mask, training=training)[0], mask
-
-    def start(self, inputs):
-        arguments.tensors(inputs, {"source": spec(None, None)})
-        return self.decoder.start(*self.encode(inputs["source"]))
-
-    def step(self, ids, state):
-        return self.decoder.step(ids, state)
-
-    def signatures(self, batch, length):
-        return stepwise(self, {"source": spec(batch, length)})
-
-
-@saveable
-class Seq2Seq(EncoderDecoder):
-    """Encoder-decoder of two lengths through one vector, the encoder's summary.
-
-    Reference: Cho et al. 2014, section 2.2; Sutskever, Vinyals & Le 2014.
-
-    Args:
-        vocab_size, target_vocab_size: number of source and target ids; the same if the second is None.
-        units, num_layers, dropout, cell, residual: of encoder and decoder.
-        bidirectional: of the encoder.
-        context: how the vector enters the decoder: "state", "input" or "both".
-        embedding_units: width of both token embeddings, `units` if None.
-        recurrent_dropout, zoneout: rates of the noise in the recurrences.
-    """
-
-    def __init__(
-        self,
-        vocab_size,
-        target_vocab_size=None,
-        units=128,
-        num_layers=1,
-        dropout=0.0,
-        cell="gru",
-        bidirectional=True,
-        residual=False,
-        context="both",
-        embedding_units=None,
-        recurrent_dropout=0.0,
-        zoneout=0.0,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        arguments.positive(vocab_size=vocab_size, units=units)
-        arguments.positive_or_none(target_vocab_size=target_vocab_size, embedding_units=embedding_units)
-        width = embedding_units or units
-        self.source_embedding = keras.layers.Embedding(vocab_size, width, name="source")
-        shape, noise = (cell, bidirectional, residual), (recurrent_dropout, zoneout)
-        self.encoder = RecurrentEncoder(units, num_layers, dropout, *shape, *noise, name="encoder")
-        self.decoder = RecurrentDecoder(
-            target_vocab_size or vocab_size,
-            units,
-            num_layers,
-            dropout,
-            cell,
-            context,
-            embedding_units,
-            *noise,
-            residual,
-            name="decoder",
-        )
-        self.build_parts(width, (None, self.encoder.width))
-
-    def encode(self, source, training=False):
-        """source [B, S] -> (summary [B, M], no mask) for the decoder."""
-        x = self.source_embedding(source)
-        return self.encoder.summarize(x, mask=masks.padding(source), training=training), None
-
-
-@saveable
-class AttentionSeq2Seq(EncoderDecoder):
-    """Encoder-decoder whose decoder attends to every position of the source.
-
-    Reference: Bahdanau, Cho & Bengio 2015 (MLP score); Luong, Pham & Manning 2015 (dot score, order of computation).
-
-    Args:
-        vocab_size, target_vocab_size: number of source and target ids; the same if the second is None.
-        units, num_layers, dropout, cell, residual: of encoder and decoder.
-        bidirectional: of the encoder.
-        score: "mlp", "dot" or "scaled_dot".
-        embedding_units: width of both token embeddings, `units` if None.
-        recurrent_dropout, zoneout: rates of the noise in the recurrences.
-    """
-
-    def __init__(
-        self,
-        vocab_size,
-        target_vocab_size=None,
-        units=128,
-        num_layers=1,
-        dropout=0.0,
-        cell="gru",
-        bidirectional=True,
-        residual=False,
-        score="mlp",
-        embedding_units=None,
-        recurrent_dropout=0.0,
-        zoneout=0.0,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        arguments.positive(vocab_size=vocab_size, units=units)
-        arguments.positive_or_none(target_vocab_size=target_vocab_size, embedding_units=embedding_units)
-        width = embedding_units or units
-        self.source_embedding = keras.layers.Embedding(vocab_size, width, name="source")
-        shape, noise = (cell, bidirectional, residual), (recurrent_dropout, zoneout)
-        self.encoder = RecurrentEncoder(units, num_layers, dropout, *shape, *noise, name="encoder")
-        self.decoder = AttentionDecoder(
-            target_vocab_size or vocab_size,
-            units,
-            num_layers,
-            dropout,
-            cell,
-            score,
-            embedding_units,
-            *noise,
-            residual,
-            name="decoder",
-        )
-        self.build_parts(width, (None, None, self.encoder.width))
-
-    def attend(self, inputs):
-        """The attention weights [B, T, S] of `inputs`, as in `call`, for looking at."""
-        return self.decoder.attend(inputs["target"], *self.encode(inputs["source"]))
-
-
-@saveable
-class TransformerSeq2Seq(EncoderDecoder):
-    """The Transformer. Reference: Vaswani et al. 2017.
-
-    Args:
-        vocab_size, target_vocab_size: number of source and target ids; the same if the second is None.
-        units, num_layers, num_heads, ff_units, dropout: of encoder and decoder; 4 * units if `ff_units` is None.
-        max_length: longest source and longest target, its START or END counted.
-        norm: "pre" or "post". positions: "sinusoid" or "learned".
-        tied_embeddings: the target embedding is the output layer too.
-    """
-
-    def __init__(
-        self,
-        vocab_size,
-        target_vocab_size=None,
-        units=128,
-        num_layers=2,
-        num_heads=4,
-        ff_units=None,
-        dropout=0.0,
-        max_length=128,
-        norm="pre",
-        positions="sinusoid",
-        tied_embeddings=False,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        arguments.positive(vocab_size=vocab_size)
-        arguments.positive_or_none(target_vocab_size=target_vocab_size)
-        self.source_embedding = Positions(vocab_size, units, max_length, positions, name="source")
-        self.encoder = TransformerEncoder(units, num_layers, num_heads, ff_units, dropout, norm, name="encoder")
-        self.decoder = TransformerDecoder(
-            target_vocab_size or vocab_size,
-            units,
-            num_layers,
-            num_heads,
-            ff_units,
-            dropout,
-            max_length,
-            norm,
-            positions,
-            tied_embeddings,
-            name="decoder",
-        )
-        self.build_parts(units, (None, None, units))

@@ -21,6 +21,7 @@ from seqkeras import (
     reading,
     recurrence,
     search,
+    seq2seq,
     signatures,
     tagging,
     tokens,
@@ -32,12 +33,7 @@ from seqkeras.incremental import incremental_gradient_descent
 from seqkeras.language import LanguageModel, Truncated
 from seqkeras.losses import BinaryCrossEntropy, CrossEntropy, QuantileLoss
 from seqkeras.metrics import ExactMatch, Perplexity, SpanF1, TokenAccuracy
-from seqkeras.models import (
-    AttentionSeq2Seq,
-    Seq2Seq,
-    SequenceClassifier,
-    SequenceGenerator,
-    TransformerSeq2Seq,
-)
+from seqkeras.models import SequenceClassifier, SequenceGenerator
 from seqkeras.search import Greedy, Sample
+from seqkeras.seq2seq import AttentionSeq2Seq, Seq2Seq, TransformerSeq2Seq
 from seqkeras.tagging import JointTagger, SequenceTagger

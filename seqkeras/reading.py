@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from seqkeras import arguments, masks
+from seqkeras.embeddings import embedding
 from seqkeras.encoders import BagEncoder, ConvolutionEncoder, RecurrentEncoder, TransformerEncoder, WindowEncoder
 from seqkeras.sequence_model import SequenceModel
 from seqkeras.signatures import spec
@@ -79,11 +80,11 @@ class Reader(SequenceModel):
         if self.encoder == "transformer":
             self.embedding = Positions(self.vocab_size, self.units, self.max_length)
         elif self.vocab_size is not None:
-            self.embedding = keras.layers.Embedding(self.vocab_size, width)
+            self.embedding = embedding(self.vocab_size, width)
         if self.vocab_size is not None:
             self.embedding.build((None, None))
         if self.character_vocab_size is not None:
-            self.character_embedding = keras.layers.Embedding(self.character_vocab_size, self.character_units)
+            self.character_embedding = embedding(self.character_vocab_size, self.character_units)
             self.character_embedding.build((None, None))
             self.spelling = self._make_spelling()
             self.spelling.build((None, None, self.character_units))

@@ -1,7 +1,86 @@
 """What every model family shares in training and evaluation."""
 
+import inspect
+
 import keras
+import numpy as np
+from keras import ops
+
+from seqkeras import arguments, output_bias
+
+MOST_BATCHES = 500  # that `fit` reads beforehand
 
 
 class SequenceModel(keras.Model):
-    """The base of every model that is trained with `fit`."""
+    """The base of every model that is trained with `fit`.
+
+    A family whose output layers have a bias takes `output_bias`, "frequencies" or "zeros", as an argument, and names
+    the biases in `output_biases`.
+    """
+
+    output_bias = "zeros"
+    target_kind = "class"  # what the targets are: "class", "labels" or "values", see `output_bias.Targets`
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        arguments.choice("frequencies", "zeros", output_bias=self.output_bias)
+
+    def output_biases(self):
+        """The bias of the output layer, a dict of them by the names of the outputs, empty where there is none."""
+        return {}
+
+    def adapt(self, x, y=None, sample_weight=None, steps=None):
+        """Sets the bias of the output layer from training targets, as `keras.layers.Normalization` adapts to its data.
+
+        The model then begins with how frequent each class, label or token is (`output_bias.Targets` has the equations),
+        and learns from its inputs at once. `fit` does so by itself; for a training loop of your own, call it before.
+
+        Args:
+            x, y, sample_weight: data as `fit` takes it: batches (a tf.data.Dataset, a PyDataset) or arrays. Of arrays
+                `x` is not looked at and may be None.
+            steps: at most so many batches are read; None for all.
+
+        Raises:
+            ValueError: no targets; a generator, which can be read only once; endless data without `steps`.
+        """
+        if y is None and not output_bias.rereadable(x):
+            raise ValueError(f"Expected arrays, a tf.data.Dataset or a PyDataset. Received: {type(x).__name__}")
+        if y is None and steps is None and output_bias.endless(x):
+            raise ValueError("Expected steps, how many batches to read, with endless data. Received: steps=None")
+        if not self._adapt(output_bias.batches(x, steps) if y is None else [(y, sample_weight)]):
+            raise ValueError("Expected targets of a weight above 0. Received: none")
+
+    def fit(self, *args, **kwargs):
+        """As of `keras.Model`; before it, `adapt`, where `output_bias` is "frequencies" and the bias is still zero.
+
+        For that at most 500 batches are read. A generator, which can be read only once, is left alone: call `adapt`
+        yourself.
+        """
+        given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
+        variables = keras.tree.flatten(self.output_biases())
+        if (
+            self.output_bias == "frequencies"
+            and variables
+            and not any(np.any(ops.convert_to_numpy(v)) for v in variables)
+        ):
+            self._adapt(self._first_batches(**given), given.get("class_weight"))
+        return super().fit(*args, **kwargs)
+
+    def _first_batches(self, x=None, y=None, sample_weight=None, validation_split=0.0, steps_per_epoch=None, **_):
+        """(targets, weight) of what `fit` trains on, as far as it is looked at beforehand."""
+        if y is not None:
+            rows = int(len(keras.tree.flatten(y)[0]) * (1 - validation_split))
+            return [keras.tree.map_structure(lambda one: None if one is None else one[:rows], (y, sample_weight))]
+        if not output_bias.rereadable(x):
+            return []
+        return output_bias.batches(x, min(steps_per_epoch or MOST_BATCHES, MOST_BATCHES))
+
+    def _adapt(self, batches, class_weight=None):
+        """Sets the biases; whether there was a target for each."""
+        variables = self.output_biases()
+        sizes = keras.tree.map_structure(lambda variable: variable.shape[0], variables)
+        found = output_bias.biases(sizes, self.target_kind, batches, class_weight)
+        for variable, bias in zip(keras.tree.flatten(variables), keras.tree.flatten(found), strict=True):
+            if bias is not None:
+                variable.assign(ops.cast(bias, variable.dtype))
+        return all(bias is not None for bias in keras.tree.flatten(found))

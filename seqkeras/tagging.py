@@ -33,6 +33,8 @@ class SequenceTagger(Reader):
         num_heads, max_length: of a Transformer.
         recurrent_dropout, zoneout: rates of the noise in the recurrence.
         character_vocab_size, …, word_dropout: as of `reading.Reader`.
+        output_bias: "frequencies" for an output layer that begins with how frequent each class or label is in training,
+            or with the mean of the values, see `SequenceModel.adapt`; or "zeros".
 
     Call arguments: as of `reading.Reader`. Returns: logits [B, T, C].
     """
@@ -61,6 +63,7 @@ class SequenceTagger(Reader):
         character_units=32,
         word_length=16,
         word_dropout=0.0,
+        output_bias="frequencies",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -71,6 +74,13 @@ class SequenceTagger(Reader):
         self.logits = keras.layers.Dense(num_classes, name="logits")
         self.logits.build((None, None, self.body.width))
         self.built = True
+
+    @property
+    def target_kind(self):
+        return self.outputs
+
+    def output_biases(self):
+        return self.logits.bias
 
     def call(self, inputs, training=False):
         memory, _, _ = self.read(inputs, training)
@@ -136,6 +146,7 @@ class JointTagger(Reader):
         character_units=32,
         word_length=16,
         word_dropout=0.0,
+        output_bias="frequencies",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -148,6 +159,9 @@ class JointTagger(Reader):
         self.label = keras.layers.Dense(num_classes, name="label")
         self.label.build((None, self.body.width))
         self.built = True
+
+    def output_biases(self):
+        return {"tags": self.tags.bias, "label": self.label.bias}
 
     def call(self, inputs, training=False):
         memory, summary, mask = self.read(inputs, training)

@@ -63,9 +63,35 @@ class Positions(keras.layers.Layer):
             x = ops.where(inside, x, float("nan"))
         return x + ops.cast(ops.take(self.table, steps, axis=0), x.dtype)
 
-    def logits(self, x):
-        """The embedding used as the output layer (tied): [..., D] -> [..., V]."""
-        return ops.matmul(x, ops.transpose(self.embedding.embeddings))
+
+class TiedOutput(keras.layers.Layer):
+    """An output layer whose matrix is the table E of an embedding:  logits = E x + b.
+
+    Reference: Press & Wolf 2017, section 3.
+
+    Args:
+        embed: the `Positions` of the same ids.
+
+    Call arguments: x [..., D]. Returns: logits [..., V].
+    """
+
+    def __init__(self, embed, **kwargs):
+        super().__init__(**kwargs)
+        self.embed = embed
+
+    def build(self, input_shape):
+        self.bias = self.add_weight(name="bias", shape=(self.embed.vocab_size,), initializer="zeros")
+
+    def call(self, x):
+        return ops.matmul(x, ops.transpose(self.embed.embedding.embeddings)) + self.bias
+
+    def load_own_variables(self, store):
+        """Files written before there was a bias have none. All equal it changes nothing, and other than zero it tells
+        `fit` that the weights are trained already."""
+        if store.keys():
+            super().load_own_variables(store)
+        else:
+            self.bias.assign(ops.full_like(self.bias, 1e-30))
 
 
 class Block(Masked):

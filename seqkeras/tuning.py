@@ -14,7 +14,7 @@ Not imported with `seqkeras`: `from seqkeras import tuning`.
 import keras
 import keras_tuner
 
-from seqkeras import losses, metrics, models, tagging
+from seqkeras import losses, metrics, models, seq2seq, tagging
 
 
 class Family(keras_tuner.HyperModel):
@@ -76,23 +76,23 @@ class SequenceGenerator(Family):
 
 
 class Seq2Seq(Family):
-    """Of `models.Seq2Seq`; give `vocab_size` and, where it differs, `target_vocab_size`."""
+    """Of `seq2seq.Seq2Seq`; give `vocab_size` and, where it differs, `target_vocab_size`."""
 
-    model = models.Seq2Seq
+    model = seq2seq.Seq2Seq
     choices = {**RECURRENT, "bidirectional": [False, True], "context": ["state", "input", "both"]}
 
 
 class AttentionSeq2Seq(Family):
-    """Of `models.AttentionSeq2Seq`; give `vocab_size` and, where it differs, `target_vocab_size`."""
+    """Of `seq2seq.AttentionSeq2Seq`; give `vocab_size` and, where it differs, `target_vocab_size`."""
 
-    model = models.AttentionSeq2Seq
+    model = seq2seq.AttentionSeq2Seq
     choices = {**RECURRENT, "bidirectional": [False, True], "score": ["mlp", "dot", "scaled_dot"]}
 
 
 class TransformerSeq2Seq(Family):
-    """Of `models.TransformerSeq2Seq`; give `vocab_size`, `max_length` and, where it differs, `target_vocab_size`."""
+    """Of `seq2seq.TransformerSeq2Seq`; give `vocab_size`, `max_length` and, where it differs, `target_vocab_size`."""
 
-    model = models.TransformerSeq2Seq
+    model = seq2seq.TransformerSeq2Seq
     choices = {
         "units": [64, 128, 256],
         "num_layers": [1, 2, 4],

@@ -19,9 +19,11 @@ CHAIN = [
     "cudnn",
     "pooling",
     "recurrence",
+    "embeddings",
     "transformer",
     "encoders",
     "decoders",
+    "seq2seq",
     "models",
     "search",
 ]
