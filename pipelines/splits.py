@@ -6,6 +6,7 @@ import numpy as np
 
 from seqkeras.pipelines.arguments import listed, whole
 from seqkeras.pipelines.records import Places, Records
+from seqkeras.pipelines.words import join
 
 NAMES = ("train", "validation", "test")
 
@@ -38,7 +39,7 @@ def splits(train, validation, test, columns, key, label=None, seed=0):
 
 
 def checked(data, columns, split):
-    """Records with these columns; a list of words becomes a text with spaces between them.
+    """Records with these columns; a list of words becomes a text with spaces between them, as `words.join` has it.
 
     Args:
         data: Records, or a list of tuples.
@@ -62,7 +63,7 @@ def checked(data, columns, split):
                 f"Expected rows of ({', '.join(columns)}). Received: {len(row)} columns in {places[index]}; "
                 "choose columns with `select`, or read a table with its own `delimiter`"
             )
-    return Records([_plain(row) for row in rows], places, columns, skipped)
+    return Records([_plain(row, columns, places, index) for index, row in enumerate(rows)], places, columns, skipped)
 
 
 def split_off(records, split, wanted, key, label, seed):
@@ -94,11 +95,17 @@ def shared(records, train, key):
     return sum(key(row) in known for row in records)
 
 
-def _plain(row):
+def _plain(row, columns, places, index):
     """A row as a tuple; one that is a tuple already, without lists, is not copied."""
-    return row if type(row) is tuple and not any(isinstance(value, list) for value in row) else tuple(map(_text, row))
+    if type(row) is tuple and not any(isinstance(value, list) for value in row):
+        return row
+    try:
+        return tuple(map(_text, row, columns))
+    except ValueError as error:
+        raise ValueError(f"{error} in {places[index]}") from None
 
 
-def _text(value):
-    words = isinstance(value, list) and value and all(isinstance(word, str) for word in value)
-    return " ".join(value) if words else value
+def _text(value, column):
+    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
+        return value
+    return join(value) if column == "words" else " ".join(value)

@@ -7,8 +7,8 @@ from functools import cache
 
 import tensorflow as tf
 
-from seqkeras.pipelines.arguments import switch, whole
-from seqkeras.pipelines.vocabulary import Tokenizer, Vocabulary, unicode_texts
+from seqkeras.pipelines.arguments import listed, switch, whole
+from seqkeras.pipelines.vocabulary import Tokenizer, Vocabulary, unicode_text, unicode_texts
 
 
 class Words(Tokenizer):
@@ -58,6 +58,10 @@ class Words(Tokenizer):
             codes = codes.with_flat_values(tf.where(lowered.flat_values < 0, codes.flat_values, lowered.flat_values))
             texts = tf.strings.unicode_encode(codes, "UTF-8")
         return self._pieces.lookup(_split_batch(texts, self.punctuation))
+
+    def words(self, text):
+        """The words of a text as they were written: as many as `encode` gives ids, whatever their case."""
+        return [word.translate(_WRITTEN) for word in _split(unicode_text(text), self.punctuation)]
 
     def _encode(self, text):
         return self.vocabulary.encode(_split(_lower(text) if self.lower else text, self.punctuation))
@@ -127,6 +131,28 @@ class WordCharacters(Tokenizer):
     def _decode_batch(self, ids):
         return self.vocabulary.decode_batch(ids)
 
+
+def join(words):
+    """Words as a text with a space between them, in which each stays one word.
+
+    White space around a word goes. Inside a word, a space is written as "\u2423", a no-break space as "\u237d", other
+    white space as a private-use character; `Words.words` gives the words back as they were.
+
+    Raises:
+        ValueError: what is no text, or a blank one.
+    """
+    listed("a list of words", words=words)
+    words = [unicode_text(word).strip() for word in words]
+    if "" in words:
+        raise ValueError(f"Expected words. Received: a blank one after {words[: words.index('')][-3:]}")
+    text = " ".join(words)
+    if len(text.split()) == len(words):
+        return text
+    return " ".join(word.translate(_INSIDE) for word in words)
+
+
+_INSIDE = {code: 0xF0000 + code for code in range(0x3001) if chr(code).isspace()} | {0x20: 0x2423, 0xA0: 0x237D}
+_WRITTEN = {symbol: space for space, symbol in _INSIDE.items()}
 
 # Python's white space, spelt out, because RE2 and Python do not agree on what \\s is.
 _SPACE = "[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"

@@ -11,6 +11,7 @@ import tensorflow_datasets
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from seqkeras import pipelines
 from seqkeras.pipelines import readers
 from seqkeras.pipelines.records import Places
 
@@ -81,6 +82,34 @@ def test_conll_keeps_the_spaces_inside_a_word(space, file):
     assert readers.conll(file("a.conllu", "".join(rows))).rows == [([f"10{space}000", "people"], ["NUM", "NOUN"])]
     if space != " ":
         assert readers.conll(file("a.txt", f"10{space}000 CD O\na DT O\n"))[0] == ([f"10{space}000", "a"], ["O", "O"])
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f"])
+@pytest.mark.parametrize("characters", [None, 4])
+def test_conll_words_with_spaces_have_as_many_tags(space, characters, tmp_path):
+    path = write(tmp_path / "a.conllu", f"1\t10{space}000\t_\tNUM\n2\tpeople\t_\tNOUN\n\n1\tpeople\t_\tNOUN\n")
+    data = pipelines.tagging(readers.conll(path), characters=characters, batch_size=2, shuffle=False)
+    inputs, tags, weight = next(iter(data.train))
+    words = data.tokenizers["text"].words(data.records["train"][0][0])
+    assert words == [f"10{space}000", "people"] and int(np.sum(weight)) == 3
+    assert [data.labels.names[tag] for tag in tags[0]] == ["NUM", "NOUN"]
+
+
+def test_slots_are_what_joint_tagging_takes(snips):
+    data = pipelines.joint_tagging(readers.slots(*snips), batch_size=2)
+    assert data.labels["tags"].names == ["B-song", "O"] and data.labels["label"].names == ["Add", "Play"]
+    assert data.report["train"]["kept"] == 2
+    with pytest.raises(ValueError, match=r"a blank one after \['a'\] in train record 1"):
+        pipelines.tagging([(["a", " "], ["X", "Y"])])
+
+
+def test_series_are_what_forecasting_takes(file):
+    series = readers.series(
+        file("a.csv", "date,x,y\n" + "".join(f"2016-01-{day:02},{day},{-day}\n" for day in range(1, 32)))
+    )
+    data = pipelines.forecasting(series[:16], series[16:24], series[24:], window=3, horizon=2)
+    assert [data.report[split]["windows"] for split in ("train", "validation", "test")] == [12, 4, 3]
+    assert data.report["train"]["mean"] == [8.5, -8.5]
 
 
 CONLL = {

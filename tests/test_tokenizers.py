@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seqkeras.pipelines import (
@@ -19,6 +19,7 @@ from seqkeras.pipelines import (
     tokenizers,
 )
 from seqkeras.pipelines.tokenizers import train_tokenizer
+from seqkeras.pipelines.words import join
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 SENTENCES = [
@@ -178,6 +179,29 @@ def test_words_options():
     assert kept.decode(kept.encode("DON'T STOP, cat!")) == "don't stop, cat!"
     dropped = Words.train([text], punctuation="drop")
     assert dropped.decode(dropped.encode(text)) == "Don t stop Cat"
+
+
+@settings(max_examples=150, deadline=None)
+@given(given_words=st.lists(unicode_text.filter(str.strip), min_size=1, max_size=4))
+@example(given_words=["10 000", "10\u00a0000", "a\u202f\t\u3000b", " c "])
+def test_words_with_white_space_in_them_stay_words(given_words):
+    text = join(given_words)
+    tokenizer = Words.train([text], punctuation="keep", lower=True)
+    ids = tokenizer.encode(text)
+    assert len(ids) == len(given_words) and UNKNOWN not in ids
+    assert graph(tokenizer, [text]) == [ids]
+    assert tokenizer.words(text) == [word.strip() for word in given_words]
+
+
+def test_words_gives_the_words_of_a_text_as_they_were_written():
+    tokenizer = Words.train(["a"], lower=True)
+    assert tokenizer.words("Don't  stop\u00a0CAT!") == ["Don", "'", "t", "stop", "CAT", "!"]
+    assert join(["New York", "is"]) == "New\u2423York is" and join(["a", "b\n"]) == "a b"
+    with pytest.raises(ValueError, match=r"Expected words. Received: a blank one after \['a'\]"):
+        join(["a", " ", "b"])
+    for wrong in ("a b", None, ["a", 1]):
+        with pytest.raises(ValueError, match="Expected"):
+            join(wrong)
 
 
 @pytest.mark.parametrize("punctuation", ["split", "keep", "drop"])

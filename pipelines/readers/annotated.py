@@ -18,7 +18,7 @@ def conll(path, columns=None, encoding="utf-8"):
     Columns stand between tabs, or in a file without tabs between spaces. Lines that begin with -DOCSTART- are left
     out. Where the word is not the first column, so are comments ("#"), multiword tokens (8-9) and empty nodes (8.1);
     where it is, a line that begins with "#" is a comment if its number of columns is not that of the words. A word
-    keeps the spaces inside it ("10 000"); `words.join` says how it stays one word.
+    keeps the spaces inside it ("10 000"); `seqkeras.pipelines.words.join` says how it stays one word.
 
     Args:
         columns: of word and tag: a number from 0, or -1 for the last column; a name among those of CoNLL-U, or among
