@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seqkeras import arguments
-from seqkeras.export import folders, given, loops, snippets
+from seqkeras import arguments, folders
+from seqkeras.export import given, loops, snippets
 from seqkeras.export import manifest as manifests
 from seqkeras.export.parity import check_metric, parity
 from seqkeras.export.tflite import checked_length, to_tflite

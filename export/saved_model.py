@@ -8,8 +8,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from seqkeras import loops, recurrence
-from seqkeras.export import folders, given
+from seqkeras import folders, loops, recurrence
+from seqkeras.export import given
 from seqkeras.export.manifest import READ
 from seqkeras.tokens import END
 

@@ -20,8 +20,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqkeras import arguments, cells, recurrence
-from seqkeras.export import folders, fused, given, loops
+from seqkeras import arguments, cells, folders, recurrence
+from seqkeras.export import fused, given, loops
 from seqkeras.export import quantize as weights
 from seqkeras.export.audit import audit
 from seqkeras.export.conversion import convert

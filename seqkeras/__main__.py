@@ -4,12 +4,14 @@ import atexit
 import contextlib
 import logging
 import os
+import signal
 import sys
 import textwrap
+import threading
 import traceback
 import warnings
 
-from seqkeras.cli import progress, usage
+from seqkeras.cli import preconditions, progress, usage
 
 
 def main(arguments=None):
@@ -22,10 +24,11 @@ def main(arguments=None):
         atexit.register(mute)  # LiteRT has last words, after Python's
     with contextlib.nullcontext() if asked.traceback else quiet():
         try:
-            with progress.working("starting"):
-                from seqkeras.cli import commands  # TensorFlow: after the arguments have been understood
-            getattr(commands, asked.command)(asked)
-            sys.stdout.flush()
+            with terminable(), preconditions.met(asked):
+                with progress.working("starting"):
+                    from seqkeras.cli import commands  # TensorFlow: after what can be told without it
+                getattr(commands, asked.command)(asked)
+                sys.stdout.flush()
             return 0
         except KeyboardInterrupt:
             return failed("stopped; what had been saved is kept")
@@ -36,6 +39,23 @@ def main(arguments=None):
             if asked.traceback:
                 traceback.print_exc()
             return failed(one_line(error))
+
+
+@contextlib.contextmanager
+def terminable():
+    """SIGTERM ends a command as Ctrl-C does: nothing is left behind, and its child processes end too."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # where Python handles no signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def one_line(error):

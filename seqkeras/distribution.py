@@ -1,5 +1,8 @@
 """Several replicas that train as one: the mean over the global batch."""
 
+import contextlib
+import re
+
 import keras
 from keras import ops
 
@@ -24,19 +27,53 @@ def _over_replicas(value):
 
 
 def strategy(name):
-    """The tf.distribute strategy called `name`: "default", "mirrored" (all local devices) or "mirrored:CPU:0,CPU:1".
+    """The tf.distribute strategy called `name`.
+
+    It is "default", "mirrored" (all GPUs, or without one the CPU), or "mirrored:CPU:0,CPU:1", with its devices.
+
+    Where TensorFlow has not begun to work yet, the processor is divided into as many CPUs as are named.
 
     Raises:
-        ValueError: an unknown name, or another backend than TensorFlow, to which these strategies belong.
+        ValueError: an unknown name, devices that are not there, or another backend than TensorFlow, to which these
+            strategies belong.
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "Expected Keras's TensorFlow backend for a tf.distribute strategy. "
             f"Received: {keras.backend.backend()}; keras.distribution distributes there"
         )
-    kind, _, devices = str(name).partition(":")
-    if kind == "default" and not devices:
+    kind, colon, devices = str(name).partition(":")
+    if kind == "default" and not colon:
         return tf.distribute.get_strategy()
-    if kind == "mirrored":
-        return tf.distribute.MirroredStrategy(devices.split(",") if devices else None)
-    raise ValueError(f"Expected strategy 'default', 'mirrored' or 'mirrored:DEVICE,DEVICE'. Received: {name!r}")
+    if kind != "mirrored":
+        raise ValueError(f"Expected strategy 'default', 'mirrored' or 'mirrored:DEVICE,DEVICE'. Received: {name!r}")
+    return tf.distribute.MirroredStrategy(_devices(devices, name) if colon else None)
+
+
+def _devices(text, name):
+    """ "CPU:0,CPU:1" -> ["CPU:0", "CPU:1"], each of which there is.
+
+    A strategy with a device that there is not would wait for it without end, or take another in silence.
+    """
+    devices = [device.strip().removeprefix("/").upper() for device in text.split(",")]
+    matches = [re.fullmatch(r"(CPU|GPU):(0|[1-9]\d{0,3})", device) for device in devices]
+    if not all(matches) or len(set(devices)) < len(devices) or len({match[1] for match in matches}) > 1:
+        raise ValueError(
+            f"Expected different devices of one kind, such as 'mirrored:GPU:0,GPU:1'. Received: strategy={name!r}"
+        )
+    kind = matches[0][1]
+    if kind == "CPU" and sorted(int(match[2]) for match in matches) == list(range(len(devices))):
+        _divide_processor(len(devices))
+    there = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices(kind)]
+    if not set(devices) <= set(there):
+        why = " (TensorFlow was at work before, and divides the processor no more)" if kind == "CPU" else ""
+        raise ValueError(f"Expected devices among {', '.join(there) or f'no {kind}'}{why}. Received: strategy={name!r}")
+    return devices
+
+
+def _divide_processor(count):
+    """Makes `count` logical CPUs, unless TensorFlow has begun to work or somebody has made some."""
+    cpus = tf.config.list_physical_devices("CPU")
+    if count > 1 and len(cpus) == 1 and not tf.config.get_logical_device_configuration(cpus[0]):
+        with contextlib.suppress(RuntimeError):  # it has begun to work
+            tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * count)

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import seqkeras
+from seqkeras import cli, folders
 from seqkeras.__main__ import main, one_line
-from seqkeras.cli import commands, options, runs, sources, training, usage
+from seqkeras.cli import commands, integrity, options, runs, settings, sources, training, usage
 from seqkeras.pipelines import readers
 from seqkeras.tokens import END, PAD
 
@@ -191,18 +192,18 @@ def test_a_run_holds_model_tokenizers_history_and_settings(trained):
     with open(folder / "history.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"] and float(rows[0]["loss"]) > float(rows[1]["loss"])
-    settings = json.loads((folder / "settings.json").read_text())
-    assert set(training.SETTINGS) <= set(settings) and settings["versions"]["keras"]
+    written = json.loads((folder / "settings.json").read_text())
+    assert set(settings.SETTINGS) <= set(written) and written["versions"]["keras"]
     assert not list(folder.glob("unfinished*"))
 
 
 def test_files_are_found_from_anywhere(trained, monkeypatch, capfd):
     asked = understood("train classify a.tsv --validation b.tsv --test tfds:c/test --name x")
     monkeypatch.chdir(trained)
-    found = training.settings(asked)
+    found = settings.of(asked)
     assert found["data"] == [str(trained / "a.tsv")] and found["validation"] == [str(trained / "b.tsv")]
     assert found["test"] == ["tfds:c/test"]
-    assert sources.located(["0.2"]) == ["0.2"] and sources.located(["samples:dates"]) == ["samples:dates"]
+    assert settings.located(["0.2"]) == ["0.2"] and settings.located(["samples:dates"]) == ["samples:dates"]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "A.JSONL", "a.jsonl.gz", "a.JsonL.GZ", "a.tsv", "a.jsonl.tsv"])
@@ -211,8 +212,8 @@ def test_the_last_ending_of_a_name_in_small_or_capital_letters_tells_the_format(
     write = gzip.open if name.lower().endswith(".gz") else open
     with write(tmp_path / name, "wt", encoding="utf-8") as file:
         file.write(content)
-    settings = {"task": "classify", "encoding": "utf-8", "columns": None, "header": False}
-    assert [tuple(row) for row in sources.read([str(tmp_path / name)], settings)] == [("cat", "x")]
+    wanted = {"task": "classify", "encoding": "utf-8", "columns": None, "header": False}
+    assert [tuple(row) for row in sources.read([str(tmp_path / name)], wanted)] == [("cat", "x")]
 
 
 def test_a_run_is_used_without_the_files_it_was_trained_on(here, capfd):
@@ -236,16 +237,16 @@ def test_a_tokenizer_of_a_wanted_size_is_trained_once_and_used_again(name, train
 
 def test_the_longest_of_each_side_counts(trained, monkeypatch):
     texts = ["a b c d e f", "a b c d e"] * 8, ["x", "x y z"] * 8  # the second is longer, both sides together
-    settings = training.settings(understood("train translate a b --name x --tokenizer words"))
-    settings |= {"batch_size": 2, "buckets": 2, "epochs": 1, "options": {"units": 4}}
+    wanted = settings.of(understood("train translate a b --name x --tokenizer words"))
+    wanted |= {"batch_size": 2, "buckets": 2, "epochs": 1, "options": {"units": 4}}
     monkeypatch.setattr(sources, "splits", lambda _: {"train": readers.lists(*texts), "test": readers.lists(*texts)})
     monkeypatch.setattr(training.Keep, "on_epoch_end", lambda *_: None)
-    data, held_out = training.read(settings)
+    data, held_out = training.read(wanted)
     assert len(data.shapes) == 2
     kept = {}
     monkeypatch.setattr(training, "write", lambda folder, settings, *_: kept.update(settings))
     with pytest.raises(ValueError, match="number"):
-        training.train(settings, data, held_out, trained / "runs" / "x", "training")
+        training.train(wanted, data, held_out, trained / "runs" / "x", "training")
     assert kept["max_length"] == 7  # six words and END
 
 
@@ -274,32 +275,47 @@ class Model:
         path.write_text(str(self.epoch))
 
 
-def kept(losses, folder, begun):
+def kept(losses, folder):
     """What is in a folder after epochs of these losses."""
-    begun.mkdir(parents=True)
     model = Model()
-    keep = training.Keep(model, begun, folder, "loss")
-    for model.epoch, loss in enumerate(losses):
-        keep.on_epoch_end(model.epoch, {"loss": loss})
+    with folders.locked(folder), folders.begun(folder) as new:
+        keep = training.Keep(model, new, folder, "loss")
+        for model.epoch, loss in enumerate(losses):
+            keep.on_epoch_end(model.epoch, {"loss": loss})
     return {path.name: path.read_text() for path in folder.glob("*")}
+
+
+def test_a_run_is_whole_at_each_moment_of_an_epoch(tmp_path, monkeypatch):
+    replace, moments = os.replace, []
+
+    def watched(source, target):
+        if (tmp_path / "run").exists():
+            moments.append(integrity.check(tmp_path / "run"))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    kept([3.0, 4.0, 2.0, 1.0], tmp_path / "run")
+    assert len(moments) > 9 and all(moments)
+    (tmp_path / "run/model.keras").write_text("0")  # two epochs old
+    with pytest.raises(ValueError, match="Expected the trained model as training left it. Received: .*run/model.keras"):
+        integrity.check(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
     ("losses", "best"), [([1.0, np.nan, 0.5], "2"), ([1.0, np.nan, 2.0], "0"), ([np.nan, 3.0], "1")]
 )
 def test_the_best_epoch_is_kept_and_one_that_is_no_number_never(losses, best, tmp_path):
-    found = kept(losses, tmp_path / "run", tmp_path / "beside" / "new")
+    found = kept(losses, tmp_path / "run")
     assert found["model.keras"] == best and found["history.csv"].count("\n") == 1 + len(losses)
 
 
 def test_the_first_model_puts_a_new_run_in_the_place_of_the_old(tmp_path):
-    folder, begun = tmp_path / "run", tmp_path / "beside" / "new"
+    folder = tmp_path / "run"
     folder.mkdir()
     (folder / "model.keras").write_text("old")
-    assert kept([np.nan], folder, begun) == {"model.keras": "old"}
-    begun = tmp_path / "other" / "new"
-    assert set(kept([1.0], folder, begun)) == {"model.keras", "history.csv"}
-    assert (begun.parent / "old" / "model.keras").read_text() == "old" and not begun.exists()
+    assert kept([np.nan], folder) == {"model.keras": "old"}
+    assert set(kept([1.0], folder)) == {"model.keras", "history.csv", "manifest.json"}
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_a_training_that_diverges_or_is_stopped_leaves_the_old_run(here, capfd, monkeypatch):
@@ -344,6 +360,11 @@ def test_a_run_is_replaced_only_when_asked(here, capfd):
     (here / "runs/kept/letter.txt").write_text("mine")
     assert "something else" in error(f"train classify said.tsv --name kept --overwrite {QUICK}", capfd)
     assert (here / "runs/kept/letter.txt").read_text() == "mine"
+    shutil.copytree("runs/said", "runs/noted")
+    (here / "runs/noted/letter.txt").write_text("mine")
+    assert "also holds letter.txt" in error(f"train classify said.tsv --name noted --overwrite {QUICK}", capfd)
+    (here / "runs/kept/settings.json").write_text('{"editor.tabSize": 2}')
+    assert "something else" in error(f"train classify said.tsv --name kept --overwrite {QUICK}", capfd)
     assert "lstn" in error(f"train classify said.tsv --name said --overwrite --cell lstn {QUICK}", capfd)
     assert (here / "runs/said/model.keras").exists()
     assert run(f"train classify said.tsv --name again --overwrite {QUICK} --epochs 1") == 0
@@ -371,6 +392,54 @@ def test_words_in_a_table_are_explained_below_it(capfd):
     assert all(f"{word}: {meant}" in said for word, meant in commands.MEANT.items())
     commands._print("a", {"b": {"kept": 1}})
     assert ":" not in capfd.readouterr().out
+
+
+def test_train_tells_at_once_who_is_at_work_on_the_same_name(here):
+    with folders.locked(here / "runs/busy"):
+        done = command(
+            *f"train classify said.tsv --name busy {QUICK}".split(), env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
+        )
+    assert done.returncode == 1 and "tensorflow" not in done.stderr and "keras.src" not in done.stderr
+    assert f"runs/busy, at which process {os.getpid()} is at work" in done.stderr
+    assert not list((here / "runs").glob("*busy*"))
+
+
+def test_a_run_that_a_killed_training_was_replacing_is_back_at_the_next_command(here, capfd):
+    shutil.copytree("runs/said", "runs/.taken.seqkeras-old")
+    shutil.copytree("runs/said", "runs/.taken.seqkeras-new")
+    assert run("predict taken cats") == 0
+    assert not list((here / "runs").glob(".*"))
+
+
+@pytest.mark.parametrize("part", ["model.keras", "tokenizers/text/tokenizer.json", "labels.json", "held_out.jsonl.gz"])
+def test_a_part_of_another_run_is_refused(part, here, capfd):
+    other = here / "runs" / ("names" if part == "held_out.jsonl.gz" else "other")
+    if not (here / "runs/other").exists():
+        text = (here / "said.tsv").read_text()
+        (here / "other.tsv").write_text(text.replace("cats", "cows").replace("sleep", "snore"))
+        assert run(f"train classify other.tsv --name other {QUICK} --epochs 1") == 0
+    shutil.rmtree("runs/swapped", ignore_errors=True)
+    shutil.copytree("runs/said", "runs/swapped")
+    shutil.copy(other / part, f"runs/swapped/{part}")
+    said = error("predict swapped cats", capfd)
+    assert f"runs/swapped/{part}, which is damaged, edited or of another run" in said and "--from" in said
+
+
+def test_a_run_without_a_manifest_is_used_and_its_sizes_are_compared(here, capfd):
+    shutil.rmtree("runs/early", ignore_errors=True)
+    shutil.copytree("runs/said", "runs/early")
+    (here / "runs/early/manifest.json").unlink()
+    assert run("predict said cats") == 0
+    expected = capfd.readouterr().out
+    assert run("predict early cats") == 0
+    said = capfd.readouterr()
+    assert said.out == expected and "runs/early has no manifest.json" in said.err
+    (here / "runs/early/labels.json").write_text('{"names": ["cats", "dogs"]}')
+    assert run("predict early cats") == 1
+    assert "num_classes=4 where its tokenizer or labels have 2" in capfd.readouterr().err
+    (here / "runs/early/model.keras").write_bytes((here / "runs/said/model.keras").read_bytes()[:1000])
+    assert run("predict early cats") == 1
+    assert "runs/early/model.keras, which is damaged" in capfd.readouterr().err
 
 
 # --- using a run ---
@@ -508,24 +577,126 @@ def test_an_error_is_one_line_that_says_what_was_wrong(words, reason, here, capf
     assert not (here / "runs" / "x" / "model.keras").exists()
 
 
+WRONG = {
+    "task": "tags",
+    "data": "said.tsv",
+    "validation": 0.1,
+    "test": "dev.tsv",
+    "columns": [0],
+    "header": "yes",
+    "encoding": 8,
+    "tokenizer": None,
+    "vocab_size": -1,
+    "max_length": 2.5,
+    "batch_size": "64",
+    "buckets": [1],
+    "model": "Seq2Seq",
+    "options": [],
+    "epochs": True,
+    "learning_rate": float("nan"),
+    "label_smoothing": 2,
+    "patience": None,
+    "seed": 2**32,
+    "strategy": {},
+}
+
+
+@pytest.mark.parametrize("name", settings.SETTINGS)
+def test_settings_of_a_wrong_kind_are_named(name, trained, tmp_path):
+    content = json.loads((trained / "runs/said/settings.json").read_text())
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(content | {name: WRONG[name]}))
+    with pytest.raises(ValueError, match=f"Expected '{name}' in {path} (to be|among) .*Received: "):
+        settings.load(path)
+    del content[name]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"Expected the settings of a run. Received: {path} without {name}"):
+        settings.load(path)
+
+
+@pytest.mark.parametrize(("option", "value"), [("units", "8"), ("dropout", None), ("cell", 1), ("bidirectional", 1)])
+def test_options_of_a_wrong_kind_are_named(option, value, trained, tmp_path):
+    content = json.loads((trained / "runs/said/settings.json").read_text())
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(content | {"options": {"dropout": 0, option: value}}))
+    with pytest.raises(ValueError, match=f"Expected option '{option}' in {path} to be .* Received: "):
+        settings.load(path)
+    path.write_text(json.dumps(content | {"options": {"unit": 8}}))
+    with pytest.raises(ValueError, match=f"Expected 'options' in {path} among .*units.* Received: 'unit'"):
+        settings.load(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("train classify nothing.tsv --name x", "nothing.tsv', which does not exist"),
+        ("train classify said.tsv --validation nothing.tsv --name x", "nothing.tsv', which does not exist"),
+        ("train classify said.tsv --test nothing.tsv --name x", "nothing.tsv', which does not exist"),
+        ("train classify empty.tsv --name x", "empty.tsv', which is empty"),
+        ("train translate runs --name x", "runs', a folder"),
+        ("train --from nothing.json", "nothing.json, which does not exist"),
+        ("train --from runs", "runs (Is a directory)"),
+        ("train --from runs/said/settings.json", "--overwrite"),
+        ("evaluate said nothing.tsv", "nothing.tsv', which does not exist"),
+        ("evaluate nobody", "in runs: "),
+        ("predict said --file nothing.txt", "nothing.txt', which does not exist"),
+        ("predict said --file runs", "runs', a folder"),
+        ("export nobody", "in runs: "),
+    ],
+)
+def test_what_can_be_told_without_tensorflow_is_told_before_it_is_imported(words, reason, here, capfd, monkeypatch):
+    (here / "empty.tsv").touch()
+    monkeypatch.delattr(cli, "commands")
+    monkeypatch.setitem(sys.modules, "seqkeras.cli.commands", None)  # to import it is an error now
+    assert reason in error(words, capfd)
+
+
+@pytest.mark.parametrize("module", ["preconditions", "settings", "usage", "progress"])
+def test_preconditions_and_what_they_know_import_no_tensorflow(module):
+    script = f"import sys; sys.argv[0] = 'seqkeras'; import seqkeras.cli.{module}; print('keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_sigterm_ends_a_command_as_an_interruption_does(here, capfd, monkeypatch):
+    def evaluate(asked):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+
+    monkeypatch.setattr(commands, "evaluate", evaluate)
+    before = signal.getsignal(signal.SIGTERM)
+    assert "stopped; what had been saved is kept" in error("evaluate said", capfd)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_the_traceback_is_there_for_those_who_ask(here, capfd):
     assert run("evaluate nobody --traceback") == 1
     assert "Traceback" in capfd.readouterr().err
 
 
 @pytest.mark.slow
-def test_an_interrupted_training_ends_with_a_line_and_keeps_the_best_epoch(trained):
-    words = f"train classify said.tsv --name long {QUICK} --epochs 100000"
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_ends_with_a_line_and_keeps_the_best_epoch(how, trained):
+    words = f"train classify said.tsv --name long --overwrite {QUICK} --epochs 100000"
+    shutil.rmtree(trained / "runs/long", ignore_errors=True)
     with subprocess.Popen(
         [sys.executable, "-m", "seqkeras", *words.split()], cwd=trained, stdout=-1, stderr=-1, text=True
     ) as process:
         waited = time.monotonic()
         while not (trained / "runs/long/model.keras").exists() and time.monotonic() - waited < 300:
             time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1 and said == "seqkeras: stopped; what had been saved is kept\n"
     assert len(runs.load(trained / "runs/long").answers(["cats sleep"])) == 1
+    assert not list((trained / "runs").glob(".*"))
+
+
+@pytest.mark.slow
+def test_train_makes_the_processors_that_a_strategy_names(trained):
+    words = f"train classify said.tsv --name two {QUICK} --strategy mirrored:CPU:0,CPU:1"
+    done = command(*words.split(), cwd=trained)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from seqkeras.cli import demo, report, runs, training, usage
+from seqkeras.cli import demo, report, runs, settings, usage
 from seqkeras.pipelines import readers
 
 SMALL = {
@@ -19,8 +19,8 @@ SMALL = {
 @pytest.mark.parametrize("commands", [demo.COMMANDS, demo.THOROUGH])
 def test_each_family_is_a_command_that_can_be_typed(commands):
     for name, command in commands.items():
-        settings = training.settings(usage.understood(f"train {command} --name {name}".split()))
-        assert settings["data"][0].startswith(f"samples:{name}")
+        wanted = settings.of(usage.understood(f"train {command} --name {name}".split()))
+        assert wanted["data"][0].startswith(f"samples:{name}")
 
 
 def test_examples_are_spread_from_the_shortest_to_the_longest_each_text_once():

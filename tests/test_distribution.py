@@ -41,8 +41,6 @@ def train(entry, strategy, start=None):
 
 
 def main(names):
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = distribution.strategy("mirrored:CPU:0,CPU:1")
     results = {"replicas": strategy.num_replicas_in_sync}
     for name in names:
@@ -107,10 +105,27 @@ def check(result):
 def test_strategies_go_by_name():
     assert distribution.strategy("default") is tf.distribute.get_strategy()
     assert distribution.strategy("mirrored:CPU:0").num_replicas_in_sync == 1
+    assert distribution.strategy("mirrored:/cpu:0").num_replicas_in_sync == 1
     assert distribution.strategy("mirrored").num_replicas_in_sync == max(1, len(tf.config.list_logical_devices("GPU")))
-    for wrong in ("", "horovod", "default:CPU:0", None):
+    for wrong in ("", "horovod", "default:", "default:CPU:0", None):
         with pytest.raises(ValueError, match="Expected strategy 'default', 'mirrored' or .* Received: "):
             distribution.strategy(wrong)
+
+
+@pytest.mark.parametrize(
+    "devices", ["", "CPU", "0", "CPU:x", "CPU:-1", "CPU:0,", "CPU:0,CPU:0", "CPU:0,cpu:0", "CPU:0,GPU:0", "CPU:00"]
+)
+def test_strategy_refuses_what_names_no_different_devices_of_one_kind(devices):
+    with pytest.raises(ValueError, match=f"Expected different devices of one kind.*strategy='mirrored:{devices}'"):
+        distribution.strategy(f"mirrored:{devices}")
+
+
+@pytest.mark.parametrize("devices", ["CPU:7", "CPU:0,CPU:1", "CPU:1,CPU:2", "GPU:99"])
+def test_strategy_refuses_devices_that_are_not_there_and_names_those_that_are(devices):
+    kind = devices[:3]
+    there = ", ".join(f"{kind}:{i}" for i in range(len(tf.config.list_logical_devices(kind)))) or f"no {kind}"
+    with pytest.raises(ValueError, match=f"Expected devices among {there}.*Received: strategy='mirrored:{devices}'"):
+        distribution.strategy(f"mirrored:{devices}")
 
 
 def test_another_backend_has_no_tensorflow_strategy(monkeypatch):

@@ -5,7 +5,8 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from seqkeras.cli import runs, sources, training
+from seqkeras.cli import runs, settings, sources, training
+from seqkeras.cli.preconditions import run_folder
 from seqkeras.cli.progress import say, working
 
 FEW = 100  # steps of training; a small model needs some hundreds
@@ -16,14 +17,11 @@ MEANT = {  # words in the tables that do not say it themselves
 
 
 def train(asked):
-    settings = training.settings(asked) if asked.task else training.load(asked.settings)
-    folder = asked.runs / (asked.name or asked.settings.resolve().parent.name)
-    if folder.exists() and not asked.overwrite:
-        raise ValueError(f"Expected a new name. Received: {folder}, which exists; take another --name, or --overwrite")
+    wanted, folder = settings.of(asked), run_folder(asked)
     with working("reading"):
-        data, held_out = training.read(settings)
+        data, held_out = training.read(wanted)
     _print("data", data.report)
-    watch = training.train(settings, data, held_out, folder, "training")
+    watch = training.train(wanted, data, held_out, folder, "training")
     run = runs.load(folder)
     print(f"{folder}: {run.network.count_params():,} parameters, trained in {watch.seconds:.0f} s")
     if watch.steps < FEW:

@@ -8,8 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from seqkeras import export, search
-from seqkeras.cli import report, runs, training, usage
+from seqkeras import export, folders, search
+from seqkeras.cli import report, runs, settings, training, usage
 from seqkeras.cli.progress import working
 from seqkeras.pipelines import files
 from seqkeras.tokens import PAD
@@ -35,10 +35,11 @@ def run(root, thorough=False, seed=0):
     root, rows, trained, curves = Path(root), [], {}, {}
     for name, command in (THOROUGH if thorough else COMMANDS).items():
         command = f"train {command} --learning-rate 3e-3 --seed {seed} --name {name}"
-        settings, folder = training.settings(usage.understood(command.split())), root / name
+        wanted, folder = settings.of(usage.understood(command.split())), root / name
         with working(f"{name}: reading"):
-            data, held_out = training.read(settings)
-        watch = training.train(settings, data, held_out, folder, name)
+            data, held_out = training.read(wanted)
+        with folders.locked(folder):
+            watch = training.train(wanted, data, held_out, folder, name)
         trained[name] = runs.load(folder)
         curves[name] = watch.curve
         with working(f"{name}: measuring on {len(held_out):,} held-out examples"):
@@ -50,7 +51,7 @@ def run(root, thorough=False, seed=0):
         rows.append(
             {
                 "family": name,
-                "model": settings["model"],
+                "model": wanted["model"],
                 "parameters": manifest["parameters"],
                 "seconds": round(watch.seconds, 1),
                 "quality": quality,
@@ -58,7 +59,7 @@ def run(root, thorough=False, seed=0):
                 "bytes": manifest["files"]["model.tflite"]["bytes"],
                 "milliseconds": {way: manifest["parity"][way]["milliseconds"] for way in WAYS},
                 "tokens": tokens,
-                "samples": samples(folder / "bundle", some, settings["task"]),
+                "samples": samples(folder / "bundle", some, wanted["task"]),
                 "command": f"seqkeras {command}",
             }
         )

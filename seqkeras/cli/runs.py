@@ -4,16 +4,19 @@ model.keras        what answers: a classifier, or a greedy search over a trained
 tokenizers/        a folder a role; labels.json where there are classes
 history.csv        a line an epoch
 settings.json      what was asked for, and the versions it was asked of
+manifest.json      checksums of the parts
 held_out.jsonl.gz  records that the model has not learnt from: those of --test, else those of validation
 """
 
+import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from seqkeras import export, metrics, pipelines, search
-from seqkeras.cli import sources, training
+from seqkeras.cli import integrity, preconditions, progress, sources, training
+from seqkeras.cli.settings import load as load_settings
 from seqkeras.pipelines import readers
 from seqkeras.tokens import END, PAD
 
@@ -159,26 +162,51 @@ def load(folder):
     """The run that `train` left in a folder.
 
     Raises:
-        ValueError: a folder without a run, or one in which something is broken.
-        OSError: one in which something is missing.
+        ValueError: a folder without a run, or one in which something is missing, damaged or of another run.
     """
     folder = Path(folder)
-    if not (folder / "settings.json").exists():
-        raise ValueError(
-            f"Expected a run, as `seqkeras train` leaves it. Received: {folder}; there: {names(folder.parent)}"
-        )
-    settings = training.load(folder / "settings.json")
+    preconditions.expect_run(folder)
+    before, settings = integrity.identity(folder), load_settings(folder / "settings.json")
+    if not integrity.check(folder):
+        progress.say(f"{folder} has no manifest.json, as an earlier version left it: its parts cannot be checked")
     roles = {"classify": ["text"], "generate": ["target"], "translate": ["source", "target"]}[settings["task"]]
     tokenizers = {role: pipelines.load_tokenizer(folder / "tokenizers" / role) for role in roles}
     labels = None if settings["task"] == "translate" else pipelines.Labels.load(folder)
+    model = load_model(folder / integrity.MODEL)
+    if integrity.identity(folder) != before:
+        raise ValueError(f"Expected a run that stays while it is read. Received: {folder}, just replaced; try again")
+    run = Run(folder, settings, model, tokenizers, labels)
+    expect_fitting(run)
+    return run
+
+
+def load_model(path):
+    """The model in a .keras file.
+
+    Raises:
+        ValueError: it is missing, damaged, or not to be understood by Keras.
+    """
+    if not zipfile.is_zipfile(path):
+        wrong = "which is damaged: the end of the file is missing" if path.exists() else "which is missing"
+        raise ValueError(f"Expected a trained model. Received: {path}, {wrong}; train again, or restore the file")
     try:
-        model = keras.saving.load_model(folder / "model.keras", compile=False)
+        return keras.saving.load_model(path, compile=False)
     except Exception as error:  # whatever Keras finds wrong
-        raise ValueError(f"Expected a trained model. Received: {folder / 'model.keras'} ({error})") from error
-    return Run(folder, settings, model, tokenizers, labels)
+        raise ValueError(f"Expected a trained model. Received: {path} ({error})") from error
 
 
-def names(root):
-    """The names of the runs in a folder, as text."""
-    found = sorted(path.parent.name for path in Path(root).glob("*/settings.json"))
-    return ", ".join(found) or "no runs"
+def expect_fitting(run):
+    """Raises ValueError where tokenizers or labels have other sizes than the model."""
+    config = run.network.get_config()
+    sizes = {"vocab_size": next(iter(run.tokenizers.values())).vocab_size}
+    if run.labels:
+        sizes["num_classes"] = len(run.labels)
+    if run.task == "translate":
+        sizes["target_vocab_size"] = run.tokenizers["target"].vocab_size
+    for name, size in sizes.items():
+        had = config.get(name)
+        if had is not None and had != size:
+            raise ValueError(
+                f"Expected parts of one run. Received: {run.folder}, whose model has {name}={had} where its tokenizer "
+                f"or labels have {size}"
+            )

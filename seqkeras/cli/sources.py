@@ -3,14 +3,13 @@
 import re
 from pathlib import Path
 
+from seqkeras.cli.preconditions import expect_file
+from seqkeras.cli.settings import SHARE, SHARES
 from seqkeras.pipelines import readers, samples
 from seqkeras.pipelines.text_files import unzipped
 
-SHARE = "0.1"  # of the training records for validation, where nothing else is said
-SHARES = re.compile(r"\d*\.\d+")
 COLUMNS = {"classify": ("text", "label"), "generate": ("label", "text"), "translate": ("source", "target")}
 EMBEDDED = {"classify": "languages", "generate": "territories", "translate": "dates"}
-NO_FILE = ("samples:", "tfds:")
 
 
 def splits(settings):
@@ -26,13 +25,6 @@ def splits(settings):
     if test:
         given["test"] = read(test, settings)
     return given
-
-
-def located(names):
-    """The same names, those of files with their whole path."""
-    return [
-        name if SHARES.fullmatch(name) or name.startswith(NO_FILE) else str(Path(name).absolute()) for name in names
-    ]
 
 
 def embedded(name, task):
@@ -64,11 +56,8 @@ def read(paths, settings):
         if not name:
             raise ValueError(f"Expected tfds:NAME/SPLIT. Received: {path!r}")
         return readers.tfds(name, split, columns or COLUMNS[task])
-    if not Path(path).exists():
-        raise ValueError(f"Expected a file or folder. Received: {path!r}, which does not exist")
+    expect_file(path, folders=task != "translate")
     if Path(path).is_dir():
-        if task == "translate":
-            raise ValueError(f"Expected a file. Received: {path!r}, a folder")
         nested = any(entry.is_dir() for entry in Path(path).iterdir())
         found = (readers.folder_per_class if nested else readers.file_per_class)(path, encoding=encoding)
         return found.select(*COLUMNS[task])

@@ -1,47 +1,28 @@
 """From settings to a trained model in a folder."""
 
+import contextlib
 import csv
+import errno
 import gzip
 import inspect
 import io
 import json
 import math
 import os
-import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
 
 import keras
 
-from seqkeras import distribution, losses, metrics, pipelines, public, search
-from seqkeras.cli import progress, sources
+from seqkeras import distribution, folders, losses, metrics, pipelines, public, search
+from seqkeras.cli import integrity, preconditions, progress, sources
 from seqkeras.pipelines import files
 
-SETTINGS = (
-    *("task", "data", "validation", "test", "columns", "header", "encoding"),
-    *("tokenizer", "vocab_size", "max_length", "batch_size", "buckets"),
-    *("model", "options", "epochs", "learning_rate", "label_smoothing", "patience", "seed", "strategy"),
-)
 FEW = 20  # batches an epoch; where there are more, those that are not full are left out, for XLA's sake
 HELD_OUT = "held_out.jsonl.gz"
+HISTORY = "history.csv"
 PACKAGES = ("seqkeras", "tensorflow", "keras", "tensorflow-text", "sentencepiece", "babel", "numpy")
-
-
-def settings(asked):
-    """The settings of a run, from the arguments of `train`; files by their whole path, to be found from anywhere."""
-    found = {name: getattr(asked, name) for name in SETTINGS}
-    return found | {name: found[name] and sources.located(found[name]) for name in ("data", "validation", "test")}
-
-
-def load(path):
-    """The settings in a file that `train` wrote."""
-    settings = files.read_json(path)
-    missing = [name for name in SETTINGS if name not in settings]
-    if missing or settings["task"] not in sources.COLUMNS:
-        wrong = f"without {', '.join(missing)}" if missing else f"with task={settings['task']!r}"
-        raise ValueError(f"Expected the settings of a run. Received: {path} {wrong}")
-    return settings
 
 
 def read(settings):
@@ -49,6 +30,7 @@ def read(settings):
 
     Returns: the `Data` of its task, and the records held out: those of test as they are, else those of validation.
     """
+    distribution.strategy(settings["strategy"])  # its devices can only be made before TensorFlow's first operation
     keras.utils.set_random_seed(settings["seed"])
     splits = sources.splits(settings)
     data = prepare(splits, settings)
@@ -106,9 +88,9 @@ def train(settings, data, held_out, folder, what):
     Until then a run that is there stays as it was; afterwards a folder is always a whole run.
 
     Args:
-        settings: dict with the keys SETTINGS.
+        settings: dict with the keys of `settings.SETTINGS`.
         data, held_out: what `read` made of them.
-        folder: where to, in place of a run that is there; `runs.load` reads it.
+        folder: where to, in place of a run that is there; it is to be locked. `runs.load` reads it.
         what: is trained, for the bar.
 
     Returns: the `Watch` over it.
@@ -117,8 +99,7 @@ def train(settings, data, held_out, folder, what):
         ValueError: a folder that holds anything but a run, or a training that diverged in its first epoch.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder / "settings.json").exists():
-        raise ValueError(f"Expected a run to replace. Received: {folder}, which holds something else")
+    preconditions.expect_free(folder, overwrite=True)
     settings = {
         **settings,
         "max_length": max(max(shape.values()) for shape in data.shapes),  # of what was asked for, what there is
@@ -131,14 +112,12 @@ def train(settings, data, held_out, folder, what):
     whole = model if settings["task"] == "classify" else search.Greedy(model, settings["max_length"])
     monitor = monitored(settings["task"], data.validation)
     fitted = {"train", "validation"} & set(data.steps)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with (
-        tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside,
+        folders.begun(folder) as new,
         progress.bar(what, sum(data.steps[split] for split in fitted) * settings["epochs"]) as show,
     ):
-        begun = Path(beside) / "new"
-        write(begun, settings, data, held_out)
-        keep, watch = Keep(whole, begun, folder, monitor), Watch(show)
+        write(new, settings, data, held_out)
+        keep, watch = Keep(whole, new, folder, monitor), Watch(show)
         patience = [keras.callbacks.EarlyStopping(monitor, patience=settings["patience"], mode="min")]
         model.fit(
             data.train,
@@ -172,44 +151,58 @@ def write(folder, settings, data, held_out):
 
 
 class Keep(keras.callbacks.Callback):
-    """Writes history.csv after each epoch, and model.keras after each that is the best so far.
+    """Keeps history.csv of all epochs, and model.keras of the best so far.
 
     Args:
         whole: what is saved.
-        begun: the folder it is saved into first, beside the one that is to hold it.
-        folder: takes the place of `begun` with the first model.
+        new: the folder of `folders.begun`, which holds the other parts of the run.
+        folder: `new` takes its place with the first model.
         monitor: what is least in the best epoch.
     """
 
-    def __init__(self, whole, begun, folder, monitor):
+    def __init__(self, whole, new, folder, monitor):
         super().__init__()
-        self.whole, self.folder, self.to, self.monitor = whole, begun, folder, monitor
-        self.best, self.rows = math.inf, []
+        self.whole, self.new, self.folder, self.monitor = whole, new, folder, monitor
+        self.best, self.rows, self.manifest = math.inf, [], integrity.described(new)
 
     def on_epoch_end(self, epoch, logs=None):
         self.rows.append({"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}})
-        table = io.StringIO()
-        writer = csv.DictWriter(table, list(self.rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        files.write_bytes(self.folder / "history.csv", table.getvalue().encode())
-        if logs[self.monitor] < self.best:  # never, where it is not a number
-            self.best = logs[self.monitor]
-            unfinished = self.folder / "unfinished.keras"
-            self.whole.save(unfinished)
-            os.replace(unfinished, self.folder / "model.keras")
-            if self.folder != self.to:
-                replace(self.to, self.folder)
-                self.folder = self.to
+        first, better = math.isinf(self.best), logs[self.monitor] < self.best  # never, where it is not a number
+        with writing(self.folder):
+            self.new.mkdir(exist_ok=True)
+            files.write_bytes(self.new / HISTORY, table(self.rows))
+            if better:
+                self.best = logs[self.monitor]
+                self.whole.save(self.new / integrity.MODEL)
+                self.manifest = integrity.with_model(self.manifest, self.new / integrity.MODEL)
+                files.write_json(self.new / "manifest.json", self.manifest)
+            if better and first:
+                folders.put(self.new, self.folder)
+            elif not math.isinf(self.best):  # in this order a run is whole at each moment: see `integrity`
+                for name in ("manifest.json", integrity.MODEL, HISTORY) if better else (HISTORY,):
+                    os.replace(self.new / name, self.folder / name)
 
 
-def replace(folder, new):
-    """Puts a new folder in the place of another, which goes to where the new one was, as `old`."""
+def table(rows):
+    """Rows, dicts of equal keys, as the bytes of a CSV file."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+@contextlib.contextmanager
+def writing(folder):
+    """Names the folder in errors of the file system that name no file, such as that of a full disk."""
     try:
-        if folder.exists():
-            os.replace(folder, new.with_name("old"))
-    finally:  # also when interrupted between the two
-        os.replace(new, folder)
+        yield
+    except OSError as error:
+        if error.filename:
+            raise
+        full = error.errno == errno.ENOSPC or "No space left" in str(error)  # HDF5 tells it in a text of its own
+        said = "No space left on device" if full else str(error)
+        raise OSError(error.errno or errno.EIO, said, str(folder)) from error
 
 
 class Watch(keras.callbacks.Callback):

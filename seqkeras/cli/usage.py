@@ -13,6 +13,7 @@ MODELS = {
     "translate": ("AttentionSeq2Seq", "Seq2Seq", "TransformerSeq2Seq"),
 }
 TOKENIZERS = {"classify": "words", "generate": "characters", "translate": "unigram"}
+TRAINED_TOKENIZERS = ("characters", "bytes", "words", "unigram", "bpe")
 ENCODERS = {  # options that not every encoder has a use for
     "recurrent": {"num_layers", "cell", "bidirectional", "residual", "recurrent_dropout", "zoneout"},
     "transformer": {"num_layers", "num_heads"},
@@ -161,9 +162,11 @@ def _data(made, task, data):
     )
     group.add_argument("--header", action="store_true", help="the first line names the columns")
     group.add_argument("--encoding", default="utf-8", help="of the files (utf-8)")
-    choices = ("characters", "bytes", "words", "unigram", "bpe")
     group.add_argument(
-        "--tokenizer", choices=choices, default=TOKENIZERS[task], help=f"how a text becomes ids ({TOKENIZERS[task]})"
+        "--tokenizer",
+        choices=TRAINED_TOKENIZERS,
+        default=TOKENIZERS[task],
+        help=f"how a text becomes ids ({TOKENIZERS[task]})",
     )
     group.add_argument("--vocab-size", type=COUNT, metavar="N", help="at most so many ids")
     group.add_argument("--max-length", type=COUNT, metavar="N", help="longer examples are skipped and counted")
