@@ -250,10 +250,22 @@ def test_the_longest_of_each_side_counts(trained, monkeypatch):
     assert kept["max_length"] == 7  # six words and END
 
 
+def test_a_line_an_epoch_is_written_where_no_terminal_shows_a_bar(capsys, monkeypatch):
+    watch = training.Watch("training", lambda *_: None)
+    watch.set_params({"steps": 2, "epochs": 3})
+    watch.on_train_begin()
+    watch.on_epoch_end(0, {"loss": 1.25, "val_loss": np.float32(1.5)})
+    assert capsys.readouterr().out == "training: epoch 1/3, 0 s, loss 1.25, val_loss 1.5\n"
+    for terminal in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(terminal, "isatty", lambda: True)
+    watch.on_epoch_end(1, {"loss": 1.25})
+    assert capsys.readouterr().out == "" and watch.seconds < 60
+
+
 def test_validation_is_shown_and_counted():
     shown = []
-    watch = training.Watch(lambda done, said: shown.append((done, said)))
-    watch.set_params({"steps": 2})
+    watch = training.Watch("training", lambda done, said: shown.append((done, said)))
+    watch.set_params({"steps": 2, "epochs": 2})
     watch.on_train_begin()
     for epoch in range(2):
         watch.on_epoch_begin(epoch)
@@ -261,7 +273,6 @@ def test_validation_is_shown_and_counted():
             watch.on_train_batch_end(batch, {"loss": 1.0})
         watch.on_test_begin()
         watch.on_test_batch_end(0)
-    watch.on_train_end()
     assert shown[:3] == [(2, "loss 1.000"), (2, "validating"), (3, "validating")] and shown[-1] == (6, "validating")
     assert watch.steps == 4 and watch.curve == [(2, 1.0), (4, 1.0)]
 

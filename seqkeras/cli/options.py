@@ -24,11 +24,13 @@ class Option(NamedTuple):
 
 
 def of(model):
-    """The options of a class in `models` that do not follow from the data.
+    """The options of a public class of models that do not follow from the data.
 
     Returns: list of `Option`.
     """
-    tree = ast.parse((Path(__file__).parents[1] / "models.py").read_text(encoding="utf-8"))
+    public = (node for node in _parsed("seqkeras.public").body if isinstance(node, ast.ImportFrom))
+    module = next(node.module for node in public if model in [name.name for name in node.names])
+    tree = _parsed(module)
     found = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == model)
     constructor = next(node for node in found.body if getattr(node, "name", "") == "__init__")
     arguments = constructor.args.args[len(constructor.args.args) - len(constructor.args.defaults) :]
@@ -38,6 +40,11 @@ def of(model):
         for argument, default in zip(arguments, constructor.args.defaults, strict=True)
         if argument.arg not in NOT_ASKED
     ]
+
+
+def _parsed(module):
+    """The syntax tree of a module seqkeras.NAME."""
+    return ast.parse((Path(__file__).parents[1] / f"{module.split('.')[1]}.py").read_text(encoding="utf-8"))
 
 
 def _arguments(docstring):

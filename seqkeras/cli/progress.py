@@ -15,6 +15,12 @@ def say(message):
     print(f"seqkeras: {message}", file=sys.stderr)
 
 
+def tell(message):
+    """A line on the standard output while something lasts, where no bar is seen because there is no terminal."""
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        print(message, flush=True)
+
+
 @contextlib.contextmanager
 def working(what):
     """A line with a turning wheel and the time, while something of unknown length is done."""

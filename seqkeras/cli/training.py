@@ -91,7 +91,7 @@ def train(settings, data, held_out, folder, what):
         settings: dict with the keys of `settings.SETTINGS`.
         data, held_out: what `read` made of them.
         folder: where to, in place of a run that is there; it is to be locked. `runs.load` reads it.
-        what: is trained, for the bar.
+        what: is trained, for the bar, or the line an epoch.
 
     Returns: the `Watch` over it.
 
@@ -117,7 +117,7 @@ def train(settings, data, held_out, folder, what):
         progress.bar(what, sum(data.steps[split] for split in fitted) * settings["epochs"]) as show,
     ):
         write(new, settings, data, held_out)
-        keep, watch = Keep(whole, new, folder, monitor), Watch(show)
+        keep, watch = Keep(whole, new, folder, monitor), Watch(what, show)
         patience = [keras.callbacks.EarlyStopping(monitor, patience=settings["patience"], mode="min")]
         model.fit(
             data.train,
@@ -209,16 +209,22 @@ class Watch(keras.callbacks.Callback):
     """What is seen of training: its `steps`, `seconds`, and `curve` of (steps so far, mean loss of the last ten).
 
     Args:
+        what: is trained, for the lines.
         show: called with the batches so far, those of validation too, and what is being done.
     """
 
-    def __init__(self, show):
+    def __init__(self, what, show):
         super().__init__()
-        self.show = show
-        self.curve = []
+        self.what, self.show = what, show
+        self.curve, self.done, self.seconds = [], 0, 0.0
+        self.before, self.counted, self.total = 0, 0, 0.0
+
+    @property
+    def steps(self):
+        return self.before + self.counted
 
     def on_train_begin(self, logs=None):
-        self.began, self.done = time.monotonic(), 0
+        self.began = time.monotonic()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.before, self.counted, self.total = epoch * self.params["steps"], 0, 0.0
@@ -240,8 +246,10 @@ class Watch(keras.callbacks.Callback):
         self.done += 1
         self.show(self.done, "validating")
 
-    def on_train_end(self, logs=None):
-        self.steps, self.seconds = self.before + self.counted, time.monotonic() - self.began
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds = time.monotonic() - self.began
+        figures = ", ".join(f"{name} {float(value):.4g}" for name, value in (logs or {}).items())
+        progress.tell(f"{self.what}: epoch {epoch + 1}/{self.params['epochs']}, {self.seconds:.0f} s, {figures}")
 
 
 def versions():
