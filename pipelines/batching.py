@@ -78,9 +78,13 @@ def bucket(lengths, shapes):
         lengths: dict of name -> lengths of that feature, one an example.
     """
     fits = holds(lengths, shapes)
+    _check_held(fits, shapes)
+    return np.argmax(fits, axis=0)
+
+
+def _check_held(fits, shapes):
     if not np.all(np.any(fits, axis=0)):
         raise ValueError(f"Expected examples that fit one of {shapes}. Received: longer ones")
-    return np.argmax(fits, axis=0)
 
 
 def holds(lengths, shapes):
@@ -88,6 +92,12 @@ def holds(lengths, shapes):
     return np.array(
         [np.all([np.asarray(lengths[name]) <= limit for name, limit in shape.items()], axis=0) for shape in shapes]
     )
+
+
+def hold_runs(lengths, shapes, size=1):
+    """Whether one of the shapes holds all examples of each run of `size` consecutive ones."""
+    fits = holds(lengths, shapes)
+    return bool(np.logical_and.reduceat(fits, np.arange(0, fits.shape[1], size), axis=1).any(axis=0).all())
 
 
 def batch_sizes(shapes, batch_size=None, tokens_per_batch=None):
@@ -110,6 +120,58 @@ def batch_sizes(shapes, batch_size=None, tokens_per_batch=None):
             f"Received: tokens_per_batch={tokens_per_batch}; raise it or set max_length"
         )
     return [tokens_per_batch // sum(shape.values()) for shape in shapes]
+
+
+def consecutive(lengths, shapes, batch_size=None, tokens_per_batch=None):
+    """Batches of examples that follow each other, each padded to the smallest shape that holds all its examples.
+
+    Args:
+        lengths: dict of name -> lengths of that feature, one an example.
+        shapes: as `shapes` returns them, the smallest first.
+        batch_size, tokens_per_batch: as of `batch_sizes`; a budget also ends a batch where no shape holds one more.
+
+    Returns:
+        (ends, which): the number behind each batch's last example, int [batches], and the shape of each example's
+        batch, int [N].
+
+    Raises:
+        ValueError: examples that no shape holds; with `batch_size`, batches that none holds.
+    """
+    sizes = batch_sizes(shapes, batch_size, tokens_per_batch)
+    fits = holds(lengths, shapes)
+    _check_held(fits, shapes)
+    count = fits.shape[1]
+    if tokens_per_batch is None:
+        starts = np.arange(0, count, batch_size)
+        fits = np.logical_and.reduceat(fits, starts, axis=1)
+        _check_held(fits, shapes)
+        ends = np.append(starts[1:], count)
+    else:
+        ends = _within_budget(fits, sizes)
+        fits = np.logical_and.reduceat(fits, np.append(0, ends[:-1]), axis=1)
+    return ends, np.repeat(np.argmax(fits, axis=0), np.diff(ends, prepend=0))
+
+
+def _within_budget(fits, sizes):
+    """The ends of the longest batches of consecutive examples that a shape holds as many of: int [batches]."""
+    masks = (fits.T @ (1 << np.arange(len(sizes)))).tolist()  # of each example, a bit a shape that holds it
+    ends, common, begin = [], masks[0], 0
+    for index, mask in enumerate(masks):
+        both = common & mask
+        smallest = (both & -both).bit_length() - 1  # -1 where no shape holds both
+        if both and index - begin < sizes[smallest]:
+            common = both
+        else:
+            ends.append(index)
+            common, begin = mask, index
+    return np.array([*ends, len(masks)])
+
+
+def runs(ends):
+    """Dataset of batches of consecutive numbers, from the ends that `consecutive` returns."""
+    ends = np.asarray(ends, np.int64)
+    pairs = tf.data.Dataset.from_tensor_slices((np.append(0, ends[:-1]), ends))
+    return pairs.map(tf.range)
 
 
 def buckets(numbers, which, sizes, drop_remainder=False):
@@ -165,9 +227,14 @@ def count_batches(which, sizes, drop_remainder=False):
     return counts // sizes if drop_remainder else -(-counts // sizes)
 
 
-def padding_share(lengths, shapes):
-    """The share of padding among all tokens of the batches, from 0 to 1."""
-    padded = np.array([sum(shape.values()) for shape in shapes])[bucket(lengths, shapes)]  # tokens of each example
+def padding_share(lengths, shapes, which=None):
+    """The share of padding among all tokens of the batches, from 0 to 1.
+
+    Args:
+        which: the shape that each example is padded to; None takes the first that holds it.
+    """
+    which = bucket(lengths, shapes) if which is None else which
+    padded = np.array([sum(shape.values()) for shape in shapes])[which]  # tokens of each example
     return float(1 - np.sum(list(lengths.values())) / np.sum(padded))
 
 

@@ -23,7 +23,8 @@ class Data:
         train, validation, test: batched tf.data.Dataset, or None.
         tokenizers: dict of role ("text", "source", "target", …) -> tokenizer.
         labels: Labels, or None; of `joint_tagging` a dict with "tags" and "label".
-        records: dict of split -> Records that became examples, in the order of the file.
+        records: dict of split -> Records that became examples, in the order of the file, which is also the order of
+            the batches of validation and test.
         steps: dict of split -> batches an epoch.
         lengths: dict of role -> the length of the longest example in any split, END counted where there is one: what
             a search needs as `max_length`, and an exported file as `length`.
@@ -116,35 +117,46 @@ def prepare(
     data.lengths = {
         name: max(int(of_split[name].max()) for of_split in lengths.values()) for name in next(iter(lengths.values()))
     }
-    measured = [lengths["train"]] if "train" in lengths else list(lengths.values())
-    shapes = batching.shapes(
-        {name: np.concatenate([one[name] for one in measured]) for name in data.lengths},
-        num_buckets or (1 if fixed_shapes else 24),
-        batch_size,
-        tokens_per_batch,
-    )
-    if not all(batching.holds(lengths[split], shapes).any(axis=0).all() for split in splits):
-        shapes.append(dict(data.lengths))
-    sizes = batching.batch_sizes(shapes, batch_size, tokens_per_batch)
-    data.shapes = shapes
+    bucketed = {"train"} & set(splits) if shuffle or fixed_shapes else set()
+    data.shapes = _shapes(lengths, bucketed, num_buckets or (1 if fixed_shapes else 24), batch_size, tokens_per_batch)
     for split in splits:
-        train = split == "train"
-        drop = fixed_shapes and train
-        which = batching.bucket(lengths[split], shapes)
-        numbers = batching.order(len(which), seed if shuffle and train else None)
-        dataset = batching.gather(batching.buckets(numbers, which, sizes, drop), columns[split], shapes, which)
-        batches = batching.count_batches(which, sizes, drop)
-        data.steps[split] = int(batches.sum())
-        dataset = dataset.map(assemble).apply(tf.data.experimental.assert_cardinality(data.steps[split]))
+        if split in bucketed:
+            sizes = batching.batch_sizes(data.shapes, batch_size, tokens_per_batch)
+            which = batching.bucket(lengths[split], data.shapes)
+            numbers = batching.order(len(which), seed if shuffle else None)
+            numbers = batching.buckets(numbers, which, sizes, fixed_shapes)
+            batches = batching.count_batches(which, sizes, fixed_shapes)
+            data.steps[split] = int(batches.sum())
+            if fixed_shapes:
+                data.report[split]["left out each epoch"] = len(which) - int(batches @ sizes)
+        else:
+            ends, which = batching.consecutive(lengths[split], data.shapes, batch_size, tokens_per_batch)
+            numbers, data.steps[split] = batching.runs(ends), len(ends)
+        dataset = batching.gather(numbers, columns[split], data.shapes, which).map(assemble)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(data.steps[split]))
         setattr(data, split, dataset.prefetch(tf.data.AUTOTUNE))
-        if "train" in splits and not train:
+        if "train" in splits and split != "train":
             data.report[split]["same text in train"] = shared(data.records[split], data.records["train"], key)
-        data.report[split]["padding"] = batching.padding_share(lengths[split], shapes)
-        if drop:
-            data.report[split]["left out each epoch"] = len(which) - int(batches @ sizes)
+        data.report[split]["padding"] = batching.padding_share(lengths[split], data.shapes, which)
     if not data.steps.get("train", 1):
         raise ValueError(f"Expected a full batch. Received: {len(data.records['train'])} records, {sizes[0]} a batch")
     return data
+
+
+def _shapes(lengths, bucketed, num_buckets, batch_size, tokens_per_batch):
+    """The shapes that fit the training examples best, and one that holds everything where a batch needs it.
+
+    Args:
+        lengths: dict of split -> dict of name -> lengths.
+        bucketed: the splits whose batches hold examples of one shape; those of the others hold consecutive ones.
+    """
+    measured = [lengths["train"]] if "train" in lengths else list(lengths.values())
+    together = {name: np.concatenate([one[name] for one in measured]) for name in measured[0]}
+    shapes = batching.shapes(together, num_buckets, batch_size, tokens_per_batch)
+    runs = {split: 1 if split in bucketed else batch_size or 1 for split in lengths}
+    if not all(batching.hold_runs(lengths[split], shapes, size) for split, size in runs.items()):
+        shapes.append({name: max(int(one[name].max()) for one in lengths.values()) for name in shapes[0]})
+    return shapes
 
 
 def task(function):

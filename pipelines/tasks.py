@@ -53,14 +53,16 @@ def classification(
         tokens_per_batch: instead, at most so many tokens a batch, padding and both sides counted.
         max_length: examples with a longer row (END counted) are skipped, or cut when `truncate` is true.
         num_buckets: at most so many padded shapes; None means 24, or 1 with `fixed_shapes`.
-        shuffle: whether the training examples come in another order each epoch.
+        shuffle: whether the training examples come in another order each epoch; False keeps the order of the file (with
+            `fixed_shapes`: among the examples of one shape).
         seed: of that order, and of the choice of what a share splits off.
         fixed_shapes: every training batch is full, so that there are no more shapes than buckets, as XLA and TPUs like
             it. What does not fill a batch, other examples each epoch when they are shuffled, is left out and counted;
             validation and test keep theirs.
 
     Returns: `Data`: `train`, `validation`, `test` as batched datasets, tokenizers, labels, and a report of what became
-        of each record.
+        of each record. Validation and test keep the order of the file: row i of `model.predict(data.test)` answers
+        `data.records["test"][i]`.
     """
     records = splits(train, validation, test, ("text", "label"), _first, _second, options.get("seed", 0))
     labels = train_labels(labels, records, 1)
@@ -215,7 +217,8 @@ def language_model(
 
     Args:
         max_length: a text of more steps, END counted, is cut into windows of so many, none left out; the report counts
-            texts and windows. Nothing is left to `truncate`.
+            texts and windows. Nothing is left to `truncate`. In validation and test the windows of a text follow each
+            other, and the texts keep the order of the file.
 
     The other arguments are those of `classification`.
 

@@ -93,6 +93,47 @@ def test_each_shape_of_two_features_has_a_full_batch_to_itself(pairs, batch_size
     assert len(shapes) == 1 or (used >= batching.batch_sizes(shapes, *budget)).all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(pairs=pairs, num_buckets=st.integers(1, 6), batch_size=st.integers(1, 7), by_tokens=st.booleans())
+def test_consecutive_examples_share_a_batch_padded_to_the_smallest_shape_of_all(
+    pairs, num_buckets, batch_size, by_tokens
+):
+    lengths = dict(zip(("source", "target"), np.array(pairs).T, strict=True))
+    shapes = batching.shapes(lengths, num_buckets)
+    options = {"tokens_per_batch": 60 * batch_size} if by_tokens else {"batch_size": batch_size}
+    if not batching.hold_runs(lengths, shapes, 1 if by_tokens else batch_size):
+        shapes.append({name: int(one.max()) for name, one in lengths.items()})
+    ends, which = batching.consecutive(lengths, shapes, **options)
+    assert [one.tolist() for one in batching.runs(ends).as_numpy_iterator()] == [
+        list(range(begin, end)) for begin, end in zip([0, *ends], ends, strict=False)
+    ]
+    assert ends[-1] == len(pairs)
+    for begin, end in zip([0, *ends], ends, strict=False):
+        (index,) = set(which[begin:end])
+        holding = [
+            batching.holds({name: one[begin:end] for name, one in lengths.items()}, [one]).all() for one in shapes
+        ]
+        assert index == holding.index(True)
+        if by_tokens:
+            assert (end - begin) * sum(shapes[index].values()) <= options["tokens_per_batch"]
+        else:
+            assert end - begin == batch_size or end == len(pairs)
+    cells = sum(sum(shapes[index].values()) for index in which)
+    assert batching.padding_share(lengths, shapes, which) == pytest.approx(1 - np.sum(pairs) / cells)
+
+
+def test_a_budget_is_filled_before_the_next_batch_begins():
+    lengths, shapes = {"ids": np.array([2, 2, 2, 5, 2, 2, 2, 2])}, [{"ids": 2}, {"ids": 5}]
+    ends, which = batching.consecutive(lengths, shapes, tokens_per_batch=10)
+    assert ends.tolist() == [3, 5, 8] and which.tolist() == [0, 0, 0, 1, 1, 0, 0, 0]
+    apart = {
+        "a": np.array([9, 1]),
+        "b": np.array([1, 9]),
+    }  # no shape holds both, and one of all would exceed the budget
+    ends, which = batching.consecutive(apart, [{"a": 1, "b": 9}, {"a": 9, "b": 1}], tokens_per_batch=12)
+    assert ends.tolist() == [1, 2] and which.tolist() == [1, 0]
+
+
 def test_enough_shapes_leave_no_padding():
     lengths = {"ids": np.array([3, 9, 3, 5, 5, 9])}
     lengths = {"ids": np.repeat(lengths["ids"], batching.FEWEST_BATCHES)}

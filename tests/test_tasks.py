@@ -209,6 +209,65 @@ def test_what_full_batches_leave_out_differs_from_epoch_to_epoch(options, seed):
     assert not set.intersection(*missing)
 
 
+def drawn_words(rng, count, longest=30):
+    return [" ".join(rng.choice(list("abcdefgh"), rng.integers(1, longest))) for _ in range(count)]
+
+
+ORDERED = {  # texts -> records of the task, the column of the texts, batch -> their ids
+    "classification": (lambda texts: [(one, "xy"[i % 2]) for i, one in enumerate(texts)], 0, lambda x, y: x),
+    "tagging": (lambda texts: [(one, one) for one in texts], 0, lambda x, y, w: x),
+    "joint_tagging": (lambda texts: [(one, one, "xy"[i % 2]) for i, one in enumerate(texts)], 0, lambda x, y, w: x),
+    "generation": (lambda texts: [("xy"[i % 2], one) for i, one in enumerate(texts)], 1, lambda x, y, w: y),
+    "translation": (lambda texts: list(zip(texts[::-1], texts, strict=True)), 1, lambda x, y, w: y),
+    "language_model": (lambda texts: [(one,) for one in texts], 0, lambda x, y, w: y),
+}
+
+
+@pytest.mark.parametrize("name", ORDERED)
+@pytest.mark.parametrize("options", [{"batch_size": 4}, {"tokens_per_batch": 150}], ids=["examples", "tokens"])
+def test_validation_and_test_keep_the_order_of_the_file(name, options, seed):
+    rng = np.random.default_rng(seed)
+    rows, column, ids_of = ORDERED[name]
+    train, held_out, longer = drawn_words(rng, 120), drawn_words(rng, 50), drawn_words(rng, 30, 36)
+    options |= {"tokenizer": Words.train(list("abcdefgh")), "num_buckets": 5}
+    data = getattr(pipelines, name)(rows(train), rows(held_out), rows(longer), **options)
+    assert len(data.shapes) > 2
+    for split, texts in (("validation", held_out), ("test", longer)):
+        read = batches(getattr(data, split))
+        said = [data.tokenizers[next(reversed(data.tokenizers))].decode(ids_of(*one)) for one in read]
+        assert sum(said, []) == texts == data.records[split].column(column)
+        assert len(read) == data.steps[split] == getattr(data, split).cardinality()
+        widths = [{key: one.shape[1] for key, one in roles(name, batch).items()} for batch in read]
+        assert all(one in data.shapes for one in widths)
+        real = sum(np.count_nonzero(one) for batch in read for one in roles(name, batch).values())
+        cells = sum(one.size for batch in read for one in roles(name, batch).values())
+        assert data.report[split]["padding"] == pytest.approx(1 - real / cells)
+
+
+def roles(name, batch):
+    """The padded parts of a batch by their role; those of tags and ids count alike."""
+    if name == "translation":
+        return {"source": batch[0]["source"], "target": batch[1]}
+    if name in ("generation", "language_model"):
+        return {"target" if name == "generation" else "text": batch[1]}
+    return {"text": batch[0]} if name == "classification" else {"text": batch[0], "tags": batch[0]}
+
+
+def test_series_of_validation_keep_the_order_of_the_file(seed):
+    rng = np.random.default_rng(seed)
+    rows = [(rng.normal(size=(rng.integers(1, 30), 2)), str(n % 2)) for n in range(80)]
+    data = pipelines.series(rows, rows[:30], batch_size=4, num_buckets=5)
+    seen = [one[:length] for x, _ in batches(data.validation) for one, length in zip(*x.values(), strict=True)]
+    assert all(np.allclose(one, row) for one, (row, _) in zip(seen, rows[:30], strict=True))
+
+
+def test_unshuffled_training_examples_keep_the_order_of_the_file(seed):
+    texts = drawn_words(np.random.default_rng(seed), 100)
+    data = pipelines.language_model([(one,) for one in texts], tokenizer="words", shuffle=False, batch_size=4)
+    assert len(data.shapes) > 1
+    assert [one for _, next_, _ in batches(data.train) for one in data.tokenizers["text"].decode(next_)] == texts
+
+
 def test_one_table_is_enough(tmp_path):
     lines = [f"{day} mai\t05-{day:02}" for day in range(1, 31)] * 2
     (tmp_path / "dates.tsv").write_text("\n".join(lines))
