@@ -1,18 +1,15 @@
 """Text to ids and back: in Python for people, as TensorFlow graph operations for tf.data and SavedModels."""
 
-import io
 from itertools import chain
 from pathlib import Path
 
-import sentencepiece
 import tensorflow as tf
-import tensorflow_text as tf_text
 
-from seqkeras.pipelines.arguments import whole
-from seqkeras.pipelines.files import read_json, write_bytes
+from seqkeras.pipelines.files import read_json
+from seqkeras.pipelines.subwords import SentencePiece
 from seqkeras.pipelines.vocabulary import REPLACEMENT, SPECIAL, Tokenizer, Vocabulary, unicode_texts
 from seqkeras.pipelines.words import WordCharacters, Words
-from seqkeras.tokens import END, PAD, START, UNKNOWN
+from seqkeras.tokens import UNKNOWN
 
 
 class Characters(Tokenizer):
@@ -88,94 +85,6 @@ class Bytes(Tokenizer):
     def _decode_batch(self, ids):
         joined = tf.strings.reduce_join(tf.gather(self._keys, ids), axis=-1)
         return tf.strings.unicode_transcode(joined, "UTF-8", "UTF-8")
-
-
-ENOUGH = 1_000_000  # texts to learn subwords from; of more, so many are drawn, always the same
-
-
-class SentencePiece(Tokenizer):
-    """Subwords of Kudo and Richardson's SentencePiece, unigram or BPE, unknown characters as bytes.
-
-    Text is taken as it is, without normalisation, so that `decode(encode(text)) == text` for every text but
-    one with U+2581, which SentencePiece itself uses for the space.
-
-    Args:
-        model: the bytes of a SentencePiece model with the ids PAD, START, END, UNKNOWN = 0, 1, 2, 3.
-    """
-
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-        self._python = sentencepiece.SentencePieceProcessor(model_proto=model)
-        python = self._python
-        if (python.pad_id(), python.bos_id(), python.eos_id(), python.unk_id()) != (PAD, START, END, UNKNOWN):
-            raise ValueError("Expected a model with PAD, START, END, UNKNOWN = 0, 1, 2, 3. Received: another order")
-        self._graph = tf_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
-
-    @classmethod
-    def train(cls, texts, vocab_size=8000, model="unigram"):
-        """Learns the pieces; fewer than `vocab_size` where the texts hold no more.
-
-        Args:
-            model: "unigram" (Kudo 2018) or "bpe" (Sennrich et al. 2016).
-        """
-        if model not in ("unigram", "bpe"):
-            raise ValueError(f'Expected "unigram" or "bpe". Received: model={model!r}')
-        whole(SPECIAL + 1, vocab_size=vocab_size)
-        texts, trained = list(unicode_texts(texts)), io.BytesIO()
-        try:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts),
-                model_writer=trained,
-                model_type=model,
-                vocab_size=vocab_size,
-                hard_vocab_limit=False,
-                byte_fallback=True,
-                normalization_rule_name="identity",
-                remove_extra_whitespaces=False,
-                input_sentence_size=ENOUGH,
-                shuffle_input_sentence=True,
-                max_sentence_length=max([4192, *(len(text.encode()) for text in texts)]),  # longer ones are left out
-                pad_id=PAD,
-                bos_id=START,
-                eos_id=END,
-                unk_id=UNKNOWN,
-                unk_surface=REPLACEMENT,
-                num_threads=1,
-                minloglevel=2,
-            )
-        except RuntimeError as error:
-            raise ValueError(
-                f"Expected texts, and a vocabulary that holds 256 bytes, {SPECIAL} special ids and the characters. "
-                f"Received: {len(texts)} texts, vocab_size={vocab_size} ({error})"
-            ) from None
-        return cls(trained.getvalue())
-
-    @property
-    def vocab_size(self):
-        """Number of ids, the four special ones included."""
-        return self._python.vocab_size()
-
-    def settings(self):
-        return {}
-
-    def save(self, folder):
-        """Writes sentencepiece.model, then tokenizer.json."""
-        write_bytes(Path(folder) / "sentencepiece.model", self.model)
-        super().save(folder)
-
-    def encode_batch(self, texts):
-        """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
-        return self._graph.tokenize(texts)
-
-    def _encode(self, text):
-        return self._python.encode(text)
-
-    def _decode(self, ids):
-        return self._python.decode(ids)
-
-    def _decode_batch(self, ids):
-        return self._graph.detokenize(ids)
 
 
 def train_tokenizer(name, texts, vocab_size=None, **options):

@@ -9,11 +9,12 @@ from types import MappingProxyType
 import numpy as np
 import tensorflow as tf
 
-from seqkeras.pipelines.arguments import listed, whole, whole_or_none
+from seqkeras.pipelines.arguments import listed, whole
 from seqkeras.pipelines.files import write_json
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 SPECIAL = 4  # ids below this are PAD, START, END, UNKNOWN
+LARGEST = 1_000_000  # ids of a vocabulary whose size is chosen
 REPLACEMENT = "\ufffd"  # what UNKNOWN decodes to
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -35,6 +36,16 @@ def unicode_texts(texts):
     """The texts of a list, one after the other, each as `unicode_text` has it."""
     listed("a list of texts", texts=texts)
     return map(unicode_text, texts)
+
+
+def check_size(vocab_size):
+    """Raises ValueError for what is no size of a vocabulary, before anything is made of it."""
+    if not isinstance(vocab_size, Integral) or isinstance(vocab_size, bool) or not SPECIAL < vocab_size <= LARGEST:
+        raise ValueError(f"Expected a whole number from {SPECIAL + 1} to {LARGEST}. Received: {vocab_size=!r}")
+
+
+def _made(kind, settings):
+    return kind(**settings)
 
 
 class Tokenizer(tf.Module):
@@ -63,10 +74,19 @@ class Tokenizer(tf.Module):
         return self._decode([one for one in ids if one not in (PAD, START)])
 
     def decode_batch(self, ids):
-        """`decode` as graph operations: int32 [B, T] -> string [B]."""
-        ids = tf.convert_to_tensor(ids)
+        """`decode` as graph operations: whole numbers [B, T], ragged or not -> string [B]."""
+        try:
+            ids = ids.to_tensor() if isinstance(ids, tf.RaggedTensor) else tf.convert_to_tensor(ids)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Expected rows of ids [B, T]. Received: {ids!r:.80} ({error})") from None
+        if ids.shape.rank not in (None, 2) or not ids.dtype.is_integer:
+            raise ValueError(f"Expected rows of ids [B, T]. Received: {ids.dtype.name} {ids.shape}")
         ended = tf.cumsum(tf.cast(ids == END, tf.int32), axis=1) > 0
         return self._decode_batch(tf.ragged.boolean_mask(ids, (ids != PAD) & (ids != START) & ~ended))
+
+    def __reduce__(self):
+        """Copies and pickles hold the settings; tables of TensorFlow are made anew."""
+        return _made, (type(self), self.settings())
 
     def save(self, folder):
         """Writes what `load` reads: tokenizer.json, last and in one piece."""
@@ -87,6 +107,9 @@ class Vocabulary(tf.Module):
         self.ids = MappingProxyType(dict(zip(self.pieces, range(SPECIAL, self.size), strict=True)))
         self.keys = tf.constant(["", "", "", REPLACEMENT, *self.pieces])
 
+    def __reduce__(self):
+        return Vocabulary, (list(self.pieces),)
+
     def table(self, keys):
         """A table of what stands for each piece in a graph, to the piece's id."""
         ids = tf.range(SPECIAL, self.size, dtype=tf.int32)
@@ -96,7 +119,8 @@ class Vocabulary(tf.Module):
     def count(cls, pieces, vocab_size, min_count):
         """The most frequent pieces first, equally frequent ones in order of their text."""
         whole(min_count=min_count)
-        whole_or_none(SPECIAL + 1, vocab_size=vocab_size)
+        if vocab_size is not None:
+            check_size(vocab_size)
         counted = sorted(Counter(pieces).items(), key=lambda item: (-item[1], item[0]))
         kept = [piece for piece, count in counted if count >= min_count]
         return cls(kept if vocab_size is None else kept[: vocab_size - SPECIAL])

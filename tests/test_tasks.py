@@ -488,7 +488,7 @@ REFUSED = {
     ),
     "more tags than words": (lambda: pipelines.tagging([("a b", "X Y Y")]), "2 ids, 3 tags in train record 1"),
     "a word with a space": (
-        lambda: pipelines.tagging([(["a b"], ["X"]), ("c", "Y")]),
+        lambda: pipelines.tagging([("a b", ["X"]), (["c d"], "Y")]),
         "2 ids, 1 tags in train record 1",
     ),
     "characters of what is no word": (

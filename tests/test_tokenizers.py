@@ -1,6 +1,12 @@
 """Tokenizers: the graph says what Python says, text survives, files come back, bad input is refused."""
 
+import copy
 import json
+import multiprocessing
+import pickle
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -16,7 +22,7 @@ from seqkeras.pipelines import (
     WordCharacters,
     Words,
     load_tokenizer,
-    tokenizers,
+    subwords,
 )
 from seqkeras.pipelines.tokenizers import train_tokenizer
 from seqkeras.pipelines.words import join
@@ -116,6 +122,62 @@ def test_graph_decodes_any_ids_as_python_does(trained, rows):
         assert decoded == tokenizer.decode(ids), name
 
 
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(unicode_text | st.text("a \u2581\u00a0\n", max_size=9), min_size=1, max_size=4))
+@example(texts=HOSTILE)
+@example(
+    texts=[
+        "  if x:",
+        " a",
+        "a  ",
+        "\u2581",
+        " \u2581a",
+        "\ufeff",
+        "\x00",
+        "e\u0301",
+        "\u05d0\u202e",
+        "\ufffd",
+        "👩‍👩‍👧",
+        " ",
+    ]
+)
+def test_graph_decodes_any_text_as_python_does(trained, texts):
+    for name, tokenizer in trained.items():
+        rows = tokenizer.encode(texts)
+        decoded = [one.decode("utf-8") for one in tokenizer.decode_batch(tf.ragged.constant(rows, tf.int32, 1)).numpy()]
+        assert decoded == tokenizer.decode(rows), name
+        if name in ("unigram", "bpe"):
+            assert decoded == [text.replace("\u2581", " ") for text in texts], name
+        if name == "bytes":
+            assert decoded == texts
+
+
+@settings(max_examples=100, deadline=None)
+@given(values=st.lists(st.sampled_from([*b" a\xe3\x81\xa0\xf0\x9f\x91\xed\xa0\xc0\xff"]), max_size=9))
+def test_graph_decodes_broken_bytes_as_python_does(trained, values):
+    for name in ("bytes", "unigram", "bpe"):
+        ids = [value + 4 for value in values]
+        (decoded,) = trained[name].decode_batch([ids] if ids else np.zeros((1, 0), np.int32)).numpy()
+        assert decoded.decode("utf-8") == trained[name].decode(ids), name
+
+
+def test_decode_batch_takes_rows_of_ids(tokenizer):
+    ids = tokenizer.encode("cats")
+    for rows in ([ids], np.array([ids]), tf.constant([ids], tf.int64), tf.ragged.constant([ids])):
+        assert tokenizer.decode_batch(rows).numpy().tolist() == [tokenizer.decode(ids).encode()]
+    assert tokenizer.decode_batch(tokenizer.encode_batch(["cats", ""])).numpy().tolist() == [
+        tokenizer.decode(ids).encode(),
+        b"",
+    ]
+    assert tokenizer.decode_batch(np.zeros((0, 3), np.int32)).shape == (0,)
+    for wrong in (ids, [[[4]]], [[4.0]], ["a"], None):
+        with pytest.raises(ValueError, match=r"Expected rows of ids \[B, T\]"):
+            tokenizer.decode_batch(wrong)
+    for wrong in (-1, tokenizer.vocab_size):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            tokenizer.decode_batch([[4, wrong]])
+
+
 def test_decode_stops_at_end_and_drops_padding_and_start(tokenizer):
     ids = tokenizer.encode("cats")
     assert ids
@@ -181,7 +243,7 @@ def test_words_options():
     assert dropped.decode(dropped.encode(text)) == "Don t stop Cat"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(given_words=st.lists(unicode_text.filter(str.strip), min_size=1, max_size=4))
 @example(given_words=["10 000", "10\u00a0000", "a\u202f\t\u3000b", " c "])
 def test_words_with_white_space_in_them_stay_words(given_words):
@@ -189,7 +251,7 @@ def test_words_with_white_space_in_them_stay_words(given_words):
     tokenizer = Words.train([text], punctuation="keep", lower=True)
     ids = tokenizer.encode(text)
     assert len(ids) == len(given_words) and UNKNOWN not in ids
-    assert graph(tokenizer, [text]) == [ids]
+    assert tokenizer.encode_batch(tf.constant([text])).to_list() == [ids]
     assert tokenizer.words(text) == [word.strip() for word in given_words]
 
 
@@ -253,9 +315,127 @@ def test_long_texts_take_part_in_the_training_of_subwords():
 def test_of_many_texts_some_are_drawn_to_learn_subwords_from(monkeypatch):
     texts = [f"{a}{b}" for a in "abcdefgh" for b in range(500)]
     whole = SentencePiece.train(texts, 300).model
-    monkeypatch.setattr(tokenizers, "ENOUGH", 1000)
+    monkeypatch.setattr(subwords, "ENOUGH", 1000)
     drawn = SentencePiece.train(texts, 300).model
     assert drawn == SentencePiece.train(texts, 300).model != whole
+
+
+def test_pieces_to_learn_subwords_from_are_short(monkeypatch):
+    monkeypatch.setattr(subwords, "LONGEST", 10)
+    pieces = subwords._pieces(["word " * 5, "x" * 25, " " * 12, "short one"])
+    assert pieces == ["word word", "word word", "word ", *("x" * n for n in (10, 10, 5)), " " * 9, "  ", "short one"]
+    monkeypatch.setattr(subwords, "MOST", 50)
+    assert len(subwords._pieces(["abcde"] * 20)) == 10
+
+
+def test_a_long_row_that_repeats_itself_is_learnt_from():
+    """Without a bound on what the trainer is given, unigram takes minutes."""
+    for model in ("unigram", "bpe"):
+        tokenizer = SentencePiece.train(["word " * 40_000], 300, model)
+        assert len(tokenizer.encode("word word")) == 2
+
+
+@pytest.fixture
+def children(monkeypatch):
+    """The processes that are started."""
+    started = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *given, **options):
+            super().__init__(*given, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    return started
+
+
+def test_learning_subwords_can_be_interrupted(children, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subwords, "LONGEST", 10**6)  # so that it would take minutes
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            SentencePiece.train(["word " * 60_000], 300)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(children) == 1 and children[0].wait(60) == -signal.SIGKILL
+
+
+def test_the_process_that_learns_subwords_ends_when_it_is_left_alone():
+    job = json.dumps({"texts": ["word " * 60_000], "options": {"max_sentence_length": 10**6, "vocab_size": 30}})
+    command = [sys.executable, "-P", str(subwords.PROGRAM), "0"]  # of a parent that is not its parent
+    done = subprocess.run(command, input=job, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 1 and not done.stdout
+
+
+@pytest.mark.parametrize(
+    "program, message",
+    [
+        ("import os; os.kill(os.getpid(), 9)", "ended by signal 9, as where memory runs out"),
+        ("import sys; sys.exit('INTERNAL: no more')", "1 texts, vocab_size=300 .INTERNAL: no more"),
+        ("import sys; sys.exit(3)", "no reason given"),
+    ],
+)
+def test_what_goes_wrong_in_the_process_that_learns_subwords_is_told(program, message, tmp_path, monkeypatch):
+    (tmp_path / "program.py").write_text(program)
+    monkeypatch.setattr(subwords, "PROGRAM", tmp_path / "program.py")
+    with pytest.raises(ValueError, match=message):
+        SentencePiece.train(["abc"], 300)
+
+
+@pytest.mark.parametrize("method", ["copy", "deepcopy", "pickle"])
+def test_copies_and_pickles_do_what_the_tokenizer_does(method, tokenizer):
+    ways = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": lambda one: pickle.loads(pickle.dumps(one))}
+    again = ways[method](tokenizer)
+    texts = SENTENCES + HOSTILE
+    assert type(again) is type(tokenizer) and again.settings() == tokenizer.settings()
+    assert again.encode(texts) == tokenizer.encode(texts) == graph(again, texts)
+    rows = np.arange(tokenizer.vocab_size)[None, END + 1 :]
+    assert again.decode(rows) == tokenizer.decode(rows)
+    assert again.decode_batch(rows).numpy().tolist() == tokenizer.decode_batch(rows).numpy().tolist()
+
+
+def test_copies_and_pickles_of_characters_of_words_and_of_labels():
+    characters, labels = WordCharacters(["a", "b"], 3, "keep"), Labels(["x", "y"])
+    for copied in (copy.deepcopy((characters, labels)), pickle.loads(pickle.dumps((characters, labels)))):
+        assert copied[0].settings() == characters.settings() and copied[0].encode("ab ba") == characters.encode("ab ba")
+        assert copied[1].names == labels.names and copied[1].index("y") == 1
+
+
+def test_tokenizers_go_to_other_processes(trained):
+    kinds = [trained["unigram"], trained["words"], Labels(["x"])]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(_said, kinds) == list(map(_said, kinds))
+
+
+def _said(one):
+    return one.names if isinstance(one, Labels) else one.encode("cats and dogs")
+
+
+@pytest.mark.parametrize("train", [Characters.train, Words.train, WordCharacters.train, SentencePiece.train])
+@pytest.mark.parametrize("size", [2_000_000_000, 1_000_001, 4, -1])
+def test_a_vocabulary_of_no_possible_size_is_refused_at_once(train, size):
+    def texts():
+        yield "a"
+        raise AssertionError("texts were read")
+
+    with pytest.raises(ValueError, match=f"Expected a whole number from 5 to 1000000. Received: vocab_size={size}"):
+        train(texts(), size)
+
+
+@pytest.mark.parametrize("name", ["characters", "words", "unigram", "bpe", "bytes"])
+def test_train_tokenizer_refuses_a_size_that_is_not_possible(name):
+    with pytest.raises(ValueError, match="Received: vocab_size=2000000000"):
+        train_tokenizer(name, SENTENCES, 2_000_000_000)
+
+
+def test_subwords_say_how_small_a_vocabulary_may_be():
+    with pytest.raises(ValueError, match="Expected vocab_size=264 or more, which holds 256 bytes.*vocab_size=263"):
+        SentencePiece.train(["abc"] * 3, 263)
 
 
 def test_training_is_repeatable():
