@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 
 import keras
+import numpy as np
 
 
 def positive(**counts):
@@ -17,6 +18,18 @@ def positive(**counts):
 def positive_or_none(**counts):
     """Each a positive integer, or None for the default that the class names."""
     positive(**{name: count for name, count in counts.items() if count is not None})
+
+
+def classes(**counts):
+    """Each two or more: the softmax over one class is 1 for every input."""
+    positive(**counts)
+    for name, count in counts.items():
+        if count == 1:
+            raise ValueError(
+                f"Expected {name} of 2 or more: with one class the answer is 1.0 for every input. Received: {name}=1; "
+                "take two classes for yes or no; no model gives one real number a sequence, SequenceTagger with "
+                "outputs='values' gives one a position"
+            )
 
 
 def share(**rates):
@@ -45,6 +58,25 @@ def choice(*allowed, **chosen):
     for name, value in chosen.items():
         if value not in allowed:
             raise ValueError(f"Expected {name} to be one of {', '.join(map(str, allowed))}. Received: {name}={value!r}")
+
+
+def between(lowest, highest, **numbers):
+    """Each tensor's numbers within both, where they are known: outside of graphs."""
+    for name, tensor in numbers.items():
+        values = values_of(tensor)
+        outside = values[(values < lowest) | (values > highest)] if values is not None else ()
+        if len(outside):
+            raise ValueError(f"Expected {name} from {lowest} to {highest}. Received: {outside[0]} among {name}")
+
+
+def values_of(tensor):
+    """A tensor's numbers as a NumPy array; None where they are not known before a graph runs."""
+    if isinstance(tensor, keras.KerasTensor):
+        return None
+    try:
+        return np.asarray(tensor)
+    except (NotImplementedError, TypeError):  # what TensorFlow and JAX say of a tensor of a graph
+        return None
 
 
 def quantiles(values):

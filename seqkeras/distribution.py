@@ -15,15 +15,21 @@ def mean(values, weights):
 
     Keras adds up the replicas' gradients, so each replica gives its own sum over the total weight of all.
     """
-    return ops.sum(values * weights) / ops.maximum(_over_replicas(ops.sum(weights)), 1e-7)
+    return ops.divide_no_nan(ops.sum(values * weights), total(ops.sum(weights)))
 
 
-def _over_replicas(value):
+def total(value):
+    """The sum of the replicas' values; outside of a replica, and where there is one alone, the value."""
     if keras.backend.backend() == "tensorflow":
         context = tf.distribute.get_replica_context()
         if context is not None and context.num_replicas_in_sync > 1:
             return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
     return value
+
+
+def replicas():
+    """How many replicas train as one."""
+    return tf.distribute.get_strategy().num_replicas_in_sync if keras.backend.backend() == "tensorflow" else 1
 
 
 def strategy(name):

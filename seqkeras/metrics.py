@@ -4,8 +4,10 @@ import keras
 import sacrebleu
 from keras import ops
 
-from seqkeras.losses import cross_entropy, label_of_each, weight_of_each
+from seqkeras import arguments
+from seqkeras.losses import CrossEntropy, label_of_each, weight_of_each
 from seqkeras.saving import saveable
+from seqkeras.tokens import UNKNOWN_LABEL
 
 
 @saveable
@@ -43,13 +45,16 @@ class ExactMatch(keras.metrics.Mean):
 
 @saveable
 class Perplexity(keras.metrics.Mean):
-    """exp of the mean cross-entropy of real tokens, natural logarithm: next [B, T], logits [B, T, V]."""
+    """exp of the mean cross-entropy of real tokens, natural logarithm: next [B, T], logits [B, T, V].
+
+    A label of -1 (`tokens.UNKNOWN_LABEL`) has no probability and is left out.
+    """
 
     def __init__(self, name="perplexity", **kwargs):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        super().update_state(*_flat(cross_entropy(y_true, y_pred), sample_weight))
+        super().update_state(*_flat(*CrossEntropy().items(y_true, y_pred, sample_weight)))
 
     def result(self):
         return ops.exp(super().result())
@@ -62,7 +67,8 @@ class SpanF1(keras.metrics.Metric):
         F1 = 2 correct / (predicted + true)
 
     Tags are "O", outside of every span, "B-type", where one begins, and "I-type". As in conlleval, an I begins a span
-    too where the tag before is O or of another type.
+    too where the tag before is O or of another type. A run of tags that are none of `names`, -1
+    (`tokens.UNKNOWN_LABEL`), counts as one true span, which no prediction can find.
 
     Reference: Tjong Kim Sang & De Meulder, Introduction to the CoNLL-2003 shared task, 2003, section 2.4.
 
@@ -85,7 +91,9 @@ class SpanF1(keras.metrics.Metric):
             kinds.append(kind)
             types.append(type_)
         known = ["", *sorted(set(types) - {""})]  # 0 is outside
-        self._begins, self._types = [kind == "B" for kind in kinds], [known.index(type_) for type_ in types]
+        # The last of both is what UNKNOWN_LABEL stands for: inside of a span of a type that no name has.
+        self._begins = [kind == "B" for kind in kinds] + [False]
+        self._types = [known.index(type_) for type_ in types] + [len(known)]
         self.correct, self.predicted, self.true = (
             self.add_weight(name=name, initializer="zeros") for name in ("correct", "predicted", "true")
         )
@@ -98,7 +106,9 @@ class SpanF1(keras.metrics.Metric):
             )
         labels = label_of_each(y_true, y_pred)
         real = weight_of_each(ops.ones_like(labels, dtype="float32"), sample_weight) > 0
-        true = self._spans(labels, real)
+        labels = ops.where(real, labels, UNKNOWN_LABEL)  # what has no weight need not be a tag
+        arguments.between(UNKNOWN_LABEL, len(self.names) - 1, tags=labels)
+        true = self._spans(ops.where(labels == UNKNOWN_LABEL, len(self.names), labels), real)
         said = self._spans(ops.argmax(y_pred, axis=-1), real)
         # A span of the truth is right where all of its positions begin, end and mean in the one what they do in the
         # other. Its number, over the whole batch, is how many have begun so far.
@@ -113,7 +123,6 @@ class SpanF1(keras.metrics.Metric):
 
     def _spans(self, tags, real):
         """tags [B, T] -> where spans begin, where they end, and the type at each position, 0 outside; [B, T] each."""
-        tags = ops.where(real, tags, 0)  # what has no weight need not be a tag
         types = ops.where(real, ops.take(ops.convert_to_tensor(self._types, "int32"), tags), 0)
         before = ops.pad(types, ((0, 0), (1, 0)))[:, :-1]
         starts = (types > 0) & (ops.take(ops.convert_to_tensor(self._begins), tags) | (before != types))

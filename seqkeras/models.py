@@ -26,7 +26,7 @@ class SequenceClassifier(Reader):
 
     Args:
         vocab_size: number of token ids; None for real-valued input of width `input_units`.
-        num_classes: number of classes.
+        num_classes: number of classes, 2 or more.
         units, num_layers, dropout: of the encoder. cell, bidirectional, residual: of a recurrent encoder.
         pooling: "last" (the encoder's summary), "max" or "mean" over real positions.
         embedding_units: width of the token embedding, `units` if None. input_units: width of real-valued input.
@@ -70,7 +70,7 @@ class SequenceClassifier(Reader):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        arguments.positive(num_classes=num_classes)
+        arguments.classes(num_classes=num_classes)
         arguments.choice(*POOLINGS, pooling=pooling)
         self.build_reader("recurrent", "transformer", "convolution", "window", "bag")
         self.drop = keras.layers.Dropout(dropout)

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqkeras import arguments, output_bias
+from seqkeras import arguments, distribution, output_bias
+from seqkeras.objective import Objective, by_output
 
 MOST_BATCHES = 500  # that `fit` reads beforehand
 
@@ -14,12 +15,18 @@ MOST_BATCHES = 500  # that `fit` reads beforehand
 class SequenceModel(keras.Model):
     """The base of every model that is trained with `fit`.
 
+    `loss`, in progress, history, validation and `evaluate`, is the mean over all real tokens (or rows) seen, whatever
+    the batches and replicas; in training it is what is minimised, with label smoothing and penalties, in validation
+    and evaluation it is without both. See `objective.Objective`.
+
     A family whose output layers have a bias takes `output_bias`, "frequencies" or "zeros", as an argument, and names
     the biases in `output_biases`.
     """
 
     output_bias = "zeros"
     target_kind = "class"  # what the targets are: "class", "labels" or "values", see `output_bias.Targets`
+    outputs_by_name = (None,)  # a family with several outputs has their names here
+    objective = None
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -84,3 +91,42 @@ class SequenceModel(keras.Model):
             if bias is not None:
                 variable.assign(ops.cast(bias, variable.dtype))
         return all(bias is not None for bias in keras.tree.flatten(found))
+
+    def compile(
+        self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None, **options
+    ):
+        """As `keras.Model.compile`."""
+        super().compile(optimizer, metrics=metrics, weighted_metrics=weighted_metrics, **options)
+        names = self.outputs_by_name
+        losses = {name: one for name, one in by_output(loss, names).items() if one is not None}
+        objective = Objective(losses, by_output(loss_weights, names, 1.0)) if losses else None
+        # Not as Keras sets attributes: a second `compile` would leave the first one's metric among `metrics`.
+        for name, value in (("objective", objective), ("loss", loss), ("loss_weights", loss_weights)):
+            object.__setattr__(self, name, value)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        own = {"loss": self.loss, "loss_weights": self.loss_weights} if config else {}
+        return {**config, **{name: keras.saving.serialize_keras_object(value) for name, value in own.items()}}
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self):
+        """`loss` first, the mean over all data in the place of Keras's, then what `compile` was given."""
+        rest = [metric for metric in super().metrics if metric.name != "loss"]
+        return rest if self.objective is None else [self.objective, *rest]
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The loss of a batch: in training what is minimised, in evaluation what is reported of it."""
+        if self.objective is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        loss = self.objective.measure(y, y_pred, sample_weight, training)
+        if training and self.losses:
+            penalties = super().compute_loss(x, y, y_pred, sample_weight, training)  # all that Keras knows a loss of
+            self.objective.add("penalties", penalties, 1 / distribution.replicas())
+            loss += penalties
+        return loss

@@ -67,8 +67,8 @@ class SequenceTagger(Reader):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        arguments.positive(num_classes=num_classes)
         arguments.choice("class", "labels", "values", outputs=outputs)
+        (arguments.classes if outputs == "class" else arguments.positive)(num_classes=num_classes)
         self.build_reader("recurrent", "transformer", "convolution")
         self.drop = keras.layers.Dropout(dropout)
         self.logits = keras.layers.Dense(num_classes, name="logits")
@@ -121,6 +121,8 @@ class JointTagger(Reader):
     Call arguments: as of `SequenceTagger`. Returns: logits `{"tags": [B, T, C], "label": [B, K]}`.
     """
 
+    outputs_by_name = ("tags", "label")
+
     def __init__(
         self,
         vocab_size,
@@ -150,7 +152,7 @@ class JointTagger(Reader):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        arguments.positive(num_tags=num_tags, num_classes=num_classes)
+        arguments.classes(num_tags=num_tags, num_classes=num_classes)
         arguments.choice(*POOLINGS, pooling=pooling)
         self.build_reader("recurrent", "transformer", "convolution")
         self.drop = keras.layers.Dropout(dropout)

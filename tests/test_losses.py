@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqkeras import BinaryCrossEntropy, CrossEntropy, QuantileLoss
+from seqkeras.tokens import UNKNOWN_LABEL
 
 B, T, V = 3, 4, 7
 
@@ -139,6 +140,52 @@ def test_what_is_no_target_is_refused():
     ):
         with pytest.raises(ValueError, match=f"Expected {message}"):
             loss(targets, outputs, weight)
+
+
+def test_cross_entropy_gives_an_unknown_label_no_weight(seed):
+    """In loss and gradient, eagerly and under XLA, with label smoothing and without."""
+    labels, logits, weight = setting(seed)
+    unknown = labels.copy()
+    unknown[:, 1] = UNKNOWN_LABEL
+    without = weight * (unknown != UNKNOWN_LABEL)
+    for smoothing in (0.0, 0.2):
+        loss = CrossEntropy(smoothing)
+        expected, slope = loss_and_gradient(loss, labels, logits, without)
+        for call in (loss, tf.function(loss, jit_compile=True)):
+            value, gradient = loss_and_gradient(call, unknown, logits, weight)
+            assert value == pytest.approx(expected, rel=1e-6)
+            np.testing.assert_allclose(gradient, slope, atol=1e-6)
+    value, gradient = loss_and_gradient(CrossEntropy(), np.full_like(labels, UNKNOWN_LABEL), logits, weight)
+    assert value == 0 and not np.any(gradient)
+
+
+def test_binary_cross_entropy_leaves_an_unknown_entry_out(seed):
+    z, weight = draw(seed, B, T, V), setting(seed)[2]
+    y = (draw(seed + 1, B, T, V) > 0).astype("float32")
+    p = 1 / (1 + np.exp(-z.astype("float64")))
+    each = -(y * np.log(p) + (1 - y) * np.log(1 - p))
+    y[:, 0, 2], y[0, 1] = UNKNOWN_LABEL, UNKNOWN_LABEL
+    known = y != UNKNOWN_LABEL
+    w = weight * known.any(-1)
+    value, gradient = loss_and_gradient(BinaryCrossEntropy(), y, z, weight)
+    assert value == pytest.approx(((each * known).sum(-1) * w).sum() / w.sum(), rel=1e-4)
+    assert not np.any(gradient[~known]) and np.all(gradient[known & (w[..., None] > 0)])
+
+
+@pytest.mark.parametrize("label", [-2, -100, V, 2**31 - 1])
+def test_cross_entropy_refuses_what_is_no_label_where_it_has_weight(label, seed):
+    labels, logits, weight = setting(seed)
+    labels[0, 1] = label
+    with pytest.raises(ValueError, match=f"Expected labels from -1 to {V - 1}. Received: {label} among labels"):
+        CrossEntropy()(labels, logits, weight)
+    weight[0, 1] = 0
+    value, gradient = loss_and_gradient(CrossEntropy(), labels, logits, weight)
+    assert np.isfinite(value) and np.all(np.isfinite(gradient))
+
+
+def test_cross_entropy_refuses_logits_of_one_class():
+    with pytest.raises(ValueError, match=r"two classes or more.* Received: logits \[3, 1\]; take two classes"):
+        CrossEntropy()(np.zeros(B), np.zeros((B, 1), "float32"))
 
 
 def test_labels_in_a_column_are_those_labels(seed):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqkeras import CrossEntropy, ExactMatch, Perplexity, SpanF1, TokenAccuracy, metrics
+from seqkeras.tokens import UNKNOWN_LABEL
 
 B, T, V = 4, 5, 6
 
@@ -96,6 +97,36 @@ def test_span_f1_is_that_of_the_spans_one_by_one(seed):
 def test_span_f1_of_what_can_go_wrong(true, said, f1):
     true, said = ([NAMES.index(tag) for tag in tags.split()] for tags in (true, said))
     assert measured(SpanF1(NAMES), [(np.array([true]), np.eye(V, dtype="float32")[[said]])]) == f1
+
+
+@pytest.mark.parametrize(
+    ("true", "said", "f1"),
+    [
+        ("B-a ? O B-a", "B-a O O B-a", 0.8),  # of three true spans, two are found and all that was said is right
+        ("? ? O ?", "B-a I-a O B-a", 0),  # two runs, two spans
+        ("? ? O B-a", "O O O B-a", 2 / 3),
+        ("B-a ?", "B-a I-a", 0),
+    ],
+)
+def test_span_f1_counts_a_run_of_unknown_tags_as_a_span_that_nobody_finds(true, said, f1):
+    true = [UNKNOWN_LABEL if tag == "?" else NAMES.index(tag) for tag in true.split()]
+    said = [NAMES.index(tag) for tag in said.split()]
+    batch = np.array([true + [-7]]), np.eye(V, dtype="float32")[[[*said, 0]]], np.array([[1] * len(true) + [0]])
+    assert measured(SpanF1(NAMES), [batch]) == pytest.approx(f1)
+    with pytest.raises(ValueError, match="Expected tags from -1 to 5. Received: -7"):
+        SpanF1(NAMES).update_state(*batch[:2])
+
+
+def test_an_unknown_label_is_wrong_and_has_no_perplexity(seed):
+    labels, logits, weight = next(setting(seed))
+    unknown, right = labels.copy(), logits.argmax(-1) == labels
+    unknown[:, 1], right[:, 1] = UNKNOWN_LABEL, False
+    real = weight > 0
+    assert measured(TokenAccuracy(), [(unknown, logits, weight)]) == pytest.approx(right[real].mean())
+    assert measured(ExactMatch(), [(unknown, logits, weight)]) == 0
+    without = weight * (unknown != UNKNOWN_LABEL)
+    said = measured(Perplexity(), [(unknown, logits, weight)])
+    assert said == pytest.approx(measured(Perplexity(), [(labels, logits, without)]))
 
 
 def test_names_that_are_no_tags_of_spans_are_refused():

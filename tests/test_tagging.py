@@ -240,3 +240,17 @@ def test_wrong_outputs_are_refused():
         seqkeras.SequenceTagger(9, 4, outputs="tag")
     with pytest.raises(ValueError, match="Expected encoder to be one of recurrent, transformer, convolution. "):
         seqkeras.SequenceTagger(9, 4, encoder="bag")
+
+
+def test_one_class_is_refused_where_its_probability_would_be_1_for_everything():
+    """One entry that is yes or no, one real number and one label to write from have their sense."""
+    for make in (
+        lambda: seqkeras.SequenceClassifier(9, 1, 4),
+        lambda: seqkeras.SequenceTagger(9, 1, 4),
+        lambda: seqkeras.JointTagger(9, 1, 3, 4),
+        lambda: seqkeras.JointTagger(9, 3, 1, 4),
+    ):
+        with pytest.raises(ValueError, match="Expected num_(classes|tags) of 2 or more.* Received: .*=1; take two"):
+            make()
+    seqkeras.SequenceTagger(9, 1, 4, outputs="labels"), seqkeras.SequenceTagger(9, 1, 4, outputs="values")
+    seqkeras.SequenceGenerator(9, 1, 4)
