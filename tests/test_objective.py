@@ -20,7 +20,7 @@ def draw(seed):
 
 def tagger(seed, **options):
     keras.utils.set_random_seed(seed)
-    model = seqkeras.SequenceTagger(V, C, units=4, encoder="convolution", window=1)
+    model = seqkeras.SequenceTagger(V, C, units=4, encoder="convolution", window=1, output_bias="zeros")
     model.logits.kernel.assign(3 * np.random.default_rng(seed).normal(size=model.logits.kernel.shape))
     model.compile(keras.optimizers.SGD(0.0), **options)
     return model
@@ -123,7 +123,7 @@ def test_training_minimises_the_mean_over_the_tokens_of_a_batch_with_losses_of_k
 def test_losses_of_several_outputs_are_each_a_mean_over_all(loss_weights, seed):
     ids, tags, weight = draw(seed)
     label = np.random.default_rng(seed).integers(0, 4, B)
-    model = seqkeras.JointTagger(V, C, 4, units=4, encoder="convolution", window=1)
+    model = seqkeras.JointTagger(V, C, 4, units=4, encoder="convolution", window=1, output_bias="zeros")
     model.compile("sgd", {"tags": CrossEntropy(0.3), "label": CrossEntropy(0.3)}, loss_weights=loss_weights)
     z = model(ids)
     of_tags = (surprise(tags, z["tags"]) * weight).sum() / weight.sum()
