@@ -145,6 +145,7 @@ class LanguageModel(SequenceModel):
     """
 
     task = "continue"
+    unknown_target = UNKNOWN
 
     def __init__(
         self,
@@ -226,6 +227,8 @@ class Truncated(SequenceModel):
 
     Call arguments: ids [batch_size, T]. Returns: logits [batch_size, T, V].
     """
+
+    unknown_target = UNKNOWN
 
     def __init__(self, model, batch_size, **kwargs):
         super().__init__(**kwargs)

@@ -12,13 +12,18 @@ from seqkeras.tokens import UNKNOWN_LABEL
 
 @saveable
 class TokenAccuracy(keras.metrics.Mean):
-    """Share of real tokens whose likeliest id is the true one: next [B, T], logits [B, T, V], weight [B, T]."""
+    """Share of real tokens whose likeliest id is the true one: next [B, T], logits [B, T, V], weight [B, T].
 
-    def __init__(self, name="token_accuracy", **kwargs):
+    Args:
+        unknown: an id that never counts as right: UNKNOWN of a text stands for words that nobody has said. None: a
+            model that writes text sets it to UNKNOWN when it is compiled with the metric, for others there is none.
+    """
+
+    def __init__(self, unknown=None, name="token_accuracy", **kwargs):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        super().update_state(*_flat(_hits(y_true, y_pred), sample_weight))
+        super().update_state(*_flat(_hits(y_true, y_pred, self.unknown), sample_weight))
 
 
 @saveable
@@ -26,13 +31,16 @@ class ExactMatch(keras.metrics.Mean):
     """Share of sequences with every real token right, the true prefix given: next [B, T], logits [B, T, V].
 
     One label a sequence has no tokens to be right together: that is a matter for `TokenAccuracy`.
+
+    Args:
+        unknown: an id that never counts as right, as of `TokenAccuracy`.
     """
 
-    def __init__(self, name="exact_match", **kwargs):
+    def __init__(self, unknown=None, name="exact_match", **kwargs):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        hits = _hits(y_true, y_pred)
+        hits = _hits(y_true, y_pred, self.unknown)
         if len(hits.shape) != 2:
             raise ValueError(
                 f"Expected logits [B, T, V]. Received: logits {list(y_pred.shape)}; "
@@ -142,10 +150,19 @@ def _flat(values, weight):
     return ops.reshape(values, (-1,)), ops.reshape(weight_of_each(values, weight), (-1,))
 
 
-def _hits(y_true, y_pred):
+def _hits(y_true, y_pred, unknown=None):
     y_pred = ops.convert_to_tensor(y_pred)
-    best = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
-    return ops.cast(best == label_of_each(y_true, y_pred), "float32")
+    best, labels = ops.cast(ops.argmax(y_pred, axis=-1), "int32"), label_of_each(y_true, y_pred)
+    return ops.cast((best == labels) & (labels != (UNKNOWN_LABEL if unknown is None else unknown)), "float32")
+
+
+def of_text(metric, unknown):
+    """A metric, or its name, as a model of text takes it: what is `unknown` is not right."""
+    if metric in ("accuracy", "acc"):
+        return TokenAccuracy(unknown, name=metric)
+    if isinstance(metric, (TokenAccuracy, ExactMatch)) and metric.unknown is None:
+        metric.unknown = unknown
+    return metric
 
 
 def bleu(outputs, references, **options):

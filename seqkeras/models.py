@@ -16,6 +16,7 @@ from seqkeras.reading import Reader
 from seqkeras.saving import saveable
 from seqkeras.sequence_model import SequenceModel
 from seqkeras.signatures import spec, stepwise
+from seqkeras.tokens import UNKNOWN
 
 
 @saveable
@@ -128,6 +129,7 @@ class SequenceGenerator(SequenceModel):
     """
 
     task = "generate"
+    unknown_target = UNKNOWN
 
     def __init__(
         self,

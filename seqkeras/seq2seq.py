@@ -7,6 +7,7 @@ from seqkeras.encoders import RecurrentEncoder, TransformerEncoder
 from seqkeras.saving import saveable
 from seqkeras.sequence_model import SequenceModel
 from seqkeras.signatures import spec, stepwise
+from seqkeras.tokens import UNKNOWN
 from seqkeras.transformer import Positions
 
 
@@ -19,6 +20,7 @@ class EncoderDecoder(SequenceModel):
     """
 
     task = "translate"
+    unknown_target = UNKNOWN
 
     def build_parts(self, embedding_units, memory_shape):
         self.source_embedding.build((None, None))

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from seqkeras import arguments, distribution, output_bias
+from seqkeras.metrics import of_text
 from seqkeras.objective import Objective, by_output
 
 MOST_BATCHES = 500  # that `fit` reads beforehand
@@ -26,6 +27,7 @@ class SequenceModel(keras.Model):
     output_bias = "zeros"
     target_kind = "class"  # what the targets are: "class", "labels" or "values", see `output_bias.Targets`
     outputs_by_name = (None,)  # a family with several outputs has their names here
+    unknown_target = None  # UNKNOWN where targets are the ids of a text
     objective = None
 
     def __init__(self, **kwargs):
@@ -95,7 +97,11 @@ class SequenceModel(keras.Model):
     def compile(
         self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None, **options
     ):
-        """As `keras.Model.compile`."""
+        """As `keras.Model.compile`. What a model of text is measured by never counts UNKNOWN as right."""
+        if self.unknown_target is not None:
+            metrics, weighted_metrics = keras.tree.map_structure(
+                lambda metric: of_text(metric, self.unknown_target), (metrics, weighted_metrics)
+            )
         super().compile(optimizer, metrics=metrics, weighted_metrics=weighted_metrics, **options)
         names = self.outputs_by_name
         losses = {name: one for name, one in by_output(loss, names).items() if one is not None}

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import seqkeras
 from seqkeras import CrossEntropy, ExactMatch, Perplexity, SpanF1, TokenAccuracy, metrics
-from seqkeras.tokens import UNKNOWN_LABEL
+from seqkeras.tokens import UNKNOWN, UNKNOWN_LABEL
 
 B, T, V = 4, 5, 6
 
@@ -127,6 +128,35 @@ def test_an_unknown_label_is_wrong_and_has_no_perplexity(seed):
     without = weight * (unknown != UNKNOWN_LABEL)
     said = measured(Perplexity(), [(unknown, logits, weight)])
     assert said == pytest.approx(measured(Perplexity(), [(labels, logits, without)]))
+
+
+def test_unknown_is_never_right_in_text_and_a_class_like_others_in_tags(seed):
+    """By what the model writes, without the user's doing; perplexity is of UNKNOWN too."""
+    text = np.array([[4, UNKNOWN, 4], [4, 4, 4]])
+
+    def evaluated(model, inputs):
+        model.set_weights([0 * w for w in model.get_weights()])
+        measures = [ExactMatch(), TokenAccuracy(), Perplexity()]
+        model.compile("sgd", CrossEntropy(), metrics=["accuracy"], weighted_metrics=measures)
+        bias = np.zeros(V)
+        bias[UNKNOWN] = 9  # UNKNOWN, or the class 3, is all that it says
+        model.output_biases().assign(bias)
+        said = [
+            model.evaluate(inputs, np.full((2, 3), UNKNOWN), verbose=0, return_dict=True),
+            model.evaluate(inputs, text, verbose=0, return_dict=True),
+        ]
+        assert said[0]["perplexity"] == pytest.approx(1, abs=1e-2)
+        return [[one[name] for name in ("accuracy", "token_accuracy", "exact_match")] for one in said]
+
+    third = [pytest.approx(1 / 6), pytest.approx(1 / 6), 0]
+    assert evaluated(seqkeras.SequenceTagger(V, V, 4), text) == [[1, 1, 1], third]
+    for model, inputs in (
+        (seqkeras.LanguageModel(V, 4), text),
+        (seqkeras.Seq2Seq(V, V, 4), {"source": text, "target": text}),
+        (seqkeras.SequenceGenerator(V, 2, 4), {"label": np.zeros(2, "int32"), "target": text}),
+    ):
+        assert evaluated(model, inputs) == [[0, 0, 0]] * 2
+    assert measured(TokenAccuracy(UNKNOWN), [(text, np.eye(V)[text])]) == pytest.approx(5 / 6)
 
 
 def test_names_that_are_no_tags_of_spans_are_refused():
