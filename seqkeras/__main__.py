@@ -38,7 +38,8 @@ def main(arguments=None):
         except Exception as error:
             if asked.traceback:
                 traceback.print_exc()
-            return failed(one_line(error))
+            said = one_line(error)
+            return failed(said + usage.flags(asked, said))
 
 
 @contextlib.contextmanager

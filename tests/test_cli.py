@@ -19,7 +19,7 @@ import seqkeras
 from seqkeras import cli, folders
 from seqkeras.__main__ import main, one_line
 from seqkeras.cli import commands, integrity, options, runs, settings, sources, training, usage
-from seqkeras.pipelines import readers
+from seqkeras.pipelines import readers, vocabulary
 from seqkeras.tokens import END, PAD
 
 QUICK = "--epochs 2 --batch-size 8 --units 8"
@@ -138,6 +138,8 @@ def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
         ("train classify a.tsv --name x --learning-rate nan", "from 0"),
         ("train classify a.tsv --name x --seed -1", "from 0"),
         ("train classify a.tsv --name x --columns text", "expected two"),
+        ("train classify a.tsv --name x --columns 1,1", "expected two different columns"),
+        ("train classify a.tsv --name x --vocab-size 2000000000", "from 5 to 1000000"),
         ("train classify a.tsv --name x --units many", "invalid int"),
         ("train translate a b --name x --model Seq2Seq --score dot", "Seq2Seq has no --score"),
         ("train classify a.tsv --name x --window 3", "--encoder recurrent has no use for --window"),
@@ -680,6 +682,31 @@ def test_sigterm_ends_a_command_as_an_interruption_does(here, capfd, monkeypatch
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        ("train classify said.tsv --name x --validation 0.0", "; see --validation, --test\n"),
+        ("train classify said.tsv --name x --encoding klingon", "; see --encoding\n"),
+        ("train classify said.tsv --name x --units 0", "; see --units\n"),
+        ("train classify said.tsv --name x --columns 0,7", "; see --columns\n"),
+    ],
+)
+def test_an_error_names_the_option_that_it_speaks_of(words, flag, here, capfd):
+    assert error(words, capfd).endswith(flag)
+
+
+def test_vocabularies_have_one_limit():
+    assert usage.LARGEST_VOCABULARY == vocabulary.LARGEST
+
+
+def test_a_share_for_test_is_split_off_and_held_out(here, capfd):
+    assert run(f"train classify said.tsv --name shared --test 0.25 {QUICK} --epochs 1") == 0
+    said = capfd.readouterr().out
+    assert "test" in said
+    held_out = runs.load("runs/shared").held_out()
+    assert len(held_out) == 12 and set(held_out.rows) <= set(readers.table("said.tsv"))
+
+
 def test_the_traceback_is_there_for_those_who_ask(here, capfd):
     assert run("evaluate nobody --traceback") == 1
     assert "Traceback" in capfd.readouterr().err
@@ -721,6 +748,7 @@ def test_export_writes_a_bundle_that_answers_as_the_run_does(name, flags, here):
     from seqkeras import export
 
     kept, bundle = runs.load(f"runs/{name}"), export.load_bundle(f"runs/{name}/bundle")
+    assert bundle.manifest["quality"] == pytest.approx(kept.evaluate(kept.held_out()))
     for text in ("cats", "dogs"):
         (expected,) = kept.answers([text])
         answer = bundle(text)

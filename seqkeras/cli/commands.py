@@ -81,11 +81,14 @@ def export(asked):
     folder = asked.runs / asked.name
     with working("loading"):
         run = runs.load(folder)
-        records = runs.spread(run.held_out(), asked.examples)
+        held_out = run.held_out()
+    with working(f"measuring on {len(held_out):,} held-out examples"):
+        quality = run.evaluate(held_out)
+    records = runs.spread(held_out, asked.examples)
     with working("exporting and comparing"):
         weights = "int8" if asked.int8 else None
         how = {"strategy": asked.strategy, "growth": asked.growth, "num_threads": asked.threads}
-        manifest = run.export(folder / "bundle", records, weights, asked.bound, **how)
+        manifest = run.export(folder / "bundle", records, weights, asked.bound, quality, **how)
     size = manifest["files"]["model.tflite"]["bytes"]
     threads = f"{manifest['num_threads']} thread{'s'[: manifest['num_threads'] - 1]}"
     said = f"{manifest['weights']} weights, {manifest['strategy']}, {threads}"
@@ -95,6 +98,7 @@ def export(asked):
         rows.setdefault(str(one["num_threads"]), {})[one["strategy"]] = one["milliseconds"]
     if rows:
         _print("milliseconds a text; threads", rows)
+    _print("on held-out examples", {asked.name: quality})
     _print("beside Keras", {way: row for way, row in manifest["parity"].items() if isinstance(row, dict)})
 
 

@@ -13,18 +13,22 @@ EMBEDDED = {"classify": "languages", "generate": "territories", "translate": "da
 
 
 def splits(settings):
-    """dict of split -> Records; `validation` may be the share to split off instead."""
+    """dict of split -> Records; of validation and test it may be the share to split off instead."""
     data, validation, test = settings["data"], settings["validation"], settings["test"]
     if data[0].startswith("samples:"):
         if len(data) > 1 or test or validation != [SHARE]:
             raise ValueError(f"Expected {data[0]} alone, which brings all splits. Received: other files beside it")
         return embedded(data[0], settings["task"])
-    share = len(validation) == 1 and SHARES.fullmatch(validation[0])
-    given = {"train": read(data, settings)}
-    given["validation"] = float(validation[0]) if share else read(validation, settings)
-    if test:
-        given["test"] = read(test, settings)
-    return given
+    given = {"train": data, "validation": validation} | ({"test": test} if test else {})
+    return {
+        split: float(named[0]) if split != "train" and is_share(named) else read(named, settings)
+        for split, named in given.items()
+    }
+
+
+def is_share(named):
+    """Whether what is named for a split is the share of the training records to split off."""
+    return len(named) == 1 and SHARES.fullmatch(named[0]) is not None
 
 
 def embedded(name, task):

@@ -28,13 +28,15 @@ PACKAGES = ("seqkeras", "tensorflow", "keras", "tensorflow-text", "sentencepiece
 def read(settings):
     """The data of a run.
 
-    Returns: the `Data` of its task, and the records held out: those of test as they are, else those of validation.
+    Returns: the `Data` of its task, and the records held out: those of a test file as they are, those of a share
+        for test, or else those of validation.
     """
     distribution.strategy(settings["strategy"])  # its devices can only be made before TensorFlow's first operation
     keras.utils.set_random_seed(settings["seed"])
     splits = sources.splits(settings)
     data = prepare(splits, settings)
-    return data, splits.get("test") or data.records["validation"]
+    held_out = data.records.get("test", data.records["validation"])
+    return data, held_out if isinstance(splits.get("test", 0.0), float) else splits["test"]
 
 
 def prepare(records, settings, tokenizers=None, labels=None, **options):

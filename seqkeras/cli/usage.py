@@ -1,6 +1,7 @@
 """What the command line understands. No TensorFlow here, so that help and mistakes come at once."""
 
 import argparse
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,7 @@ ENCODERS = {  # options that not every encoder has a use for
     "window": {"window"},
     "bag": set(),
 }
+LARGEST_VOCABULARY = 1_000_000  # as in `pipelines.vocabulary`
 OPTION = "option "  # before the name of a model's option, in the parsed arguments
 EXAMPLES = """\
 examples:
@@ -69,6 +71,15 @@ def understood(arguments=None):
             asked.parser.error("expected --strategy auto, which --threads is for. Received: --threads alone")
         asked.threads = asked.threads or 1
     return asked
+
+
+def flags(asked, message):
+    """The flags of a command whose values an error speaks of as `name=value`, as text to put behind it."""
+    known = set(vars(asked)) | {option.name for option in options.of(asked.model)} if getattr(asked, "task", 0) else ()
+    spoken = (re.sub("^column$", "columns", name) for name in re.findall(r"\b([a-z_]+)=", message))
+    names = dict.fromkeys(name for name in spoken if name in known)
+    found = [_flag(name) for name in names if name != "data" and _flag(name) not in message]
+    return f"; see {', '.join(found)}" if found else ""
 
 
 def _check_train(asked):
@@ -156,7 +167,9 @@ def _data(made, task, data):
     group.add_argument(
         "--validation", nargs="+", default=["0.1"], metavar="FILE", help="files, or the share to split off (0.1)"
     )
-    group.add_argument("--test", nargs="+", default=None, metavar="FILE", help="evaluated once, after training")
+    group.add_argument(
+        "--test", nargs="+", default=None, metavar="FILE", help="evaluated once, after training; files, or a share"
+    )
     group.add_argument(
         "--columns", type=_columns, metavar="A,B", help=f"{data}: names in the header, or numbers from 0"
     )
@@ -168,7 +181,9 @@ def _data(made, task, data):
         default=TOKENIZERS[task],
         help=f"how a text becomes ids ({TOKENIZERS[task]})",
     )
-    group.add_argument("--vocab-size", type=COUNT, metavar="N", help="at most so many ids")
+    group.add_argument(
+        "--vocab-size", type=_number(int, 5, LARGEST_VOCABULARY), metavar="N", help="at most so many ids"
+    )
     group.add_argument("--max-length", type=COUNT, metavar="N", help="longer examples are skipped and counted")
 
 
@@ -320,4 +335,6 @@ def _columns(text):
     columns = tuple(int(one) if one.isdigit() else one for one in text.split(","))
     if len(columns) != 2:
         raise argparse.ArgumentTypeError(f"expected two, with a comma between. Received: {text!r}")
+    if len(set(columns)) != 2:
+        raise argparse.ArgumentTypeError(f"expected two different columns. Received: {text!r}")
     return columns
