@@ -1,5 +1,5 @@
 # make demo · make test · make test-slow · make bench · make bench-train · make bench-memory ·
-# make bench-products · make bench-lengths · make bench-device · make format
+# make bench-products · make bench-lengths · make bench-device · make bench-learning · make format
 # The environment is made when it is missing or when its requirements have changed. PYTHON=python3.12 chooses another.
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PEERS := .venv-bench/installed
 
-.PHONY: demo test test-slow bench bench-train bench-products bench-memory bench-lengths bench-device format
+.PHONY: demo test test-slow bench bench-train bench-products bench-memory bench-lengths bench-device bench-learning format
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m seqkeras demo
@@ -35,6 +35,9 @@ bench-lengths: $(INSTALLED)
 
 bench-device: $(INSTALLED) $(PEERS)
 	@$(BIN)/python benchmarks/device.py
+
+bench-learning: $(INSTALLED) $(PEERS)
+	@$(BIN)/python benchmarks/learning.py
 
 format: $(INSTALLED)
 	@$(BIN)/ruff format .

@@ -19,17 +19,28 @@ SECONDS = 0.15  # a measurement takes about so long, or one step
 PAUSE = 0.05  # before it: the threads of the side before may still be waiting for work, and busy with that
 
 
+def requests():
+    """(request, function that sends the answer) for each line of JSON on the standard input, until it is closed."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever else is printed goes to the error stream
+    for line in sys.stdin:
+        yield json.loads(line), lambda answer: answers.write(json.dumps(answer) + "\n")
+
+
+def answer(function, **versions):
+    """Answers each request with what `function(**request)` gives, a dict; a request for `versions` with those."""
+    for request, reply in requests():
+        reply(versions if "versions" in request else function(**request))
+
+
 def serve(make, **versions):
-    """Answers requests from the standard input, a line of JSON each, until it is closed.
+    """Answers requests for measurements.
 
     A measurement is the time of a step, `ms`, and what the process's peak of memory has grown by since before the
     case's first step, `mb`: what steps need, if the process is new.
     """
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever else is printed goes to the error stream
     step, steps, before = None, 1, 0
-    for line in sys.stdin:
-        request = json.loads(line)
+    for request, reply in requests():
         if "case" in request:
             step, said = make(**request["case"])
             before = peak()
@@ -38,17 +49,16 @@ def serve(make, **versions):
                 step()
                 one = time.perf_counter() - began
             steps = max(1, round(SECONDS / one))
-            answer = said
+            reply(said)
         elif "versions" in request:
-            answer = versions
+            reply(versions)
         else:
             time.sleep(PAUSE)
             step()
             began = time.perf_counter()
             for _ in range(steps):
                 step()
-            answer = {"ms": (time.perf_counter() - began) / steps * 1e3, "mb": peak() - before}
-        answers.write(json.dumps(answer) + "\n")
+            reply({"ms": (time.perf_counter() - began) / steps * 1e3, "mb": peak() - before})
 
 
 def peak():
