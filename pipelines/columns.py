@@ -1,12 +1,9 @@
-"""Columns of records as tensors: texts as ragged ids, labels as indices, rows of numbers."""
-
-from numbers import Integral
+"""Columns of records as tensors: texts as ragged ids, rows of numbers."""
 
 import numpy as np
 import tensorflow as tf
 
-from seqkeras.pipelines.arguments import listed, whole
-from seqkeras.pipelines.labels import Labels
+from seqkeras.pipelines.arguments import whole
 from seqkeras.pipelines.tokenizers import train_tokenizer
 from seqkeras.pipelines.vocabulary import Tokenizer, unicode_text
 from seqkeras.pipelines.words import WordCharacters, Words
@@ -107,63 +104,6 @@ def windows(column, max_length):
     starts = np.repeat(splits[:-1], counts) + numbers * max_length
     before = np.where(numbers == 0, START, values[starts - 1])
     return tf.RaggedTensor.from_row_splits(column.values, np.append(starts, splits[-1])), before.astype(np.int32)
-
-
-def names(records, column, many=False):
-    """The names of each record's label or labels, a list a record; blanks around a name are no part of it.
-
-    Args:
-        many: whether a record has a text of labels, with white space between them, instead of one.
-
-    Raises:
-        ValueError: what is neither text nor a whole number, or is blank; names its place.
-    """
-    found = []
-    for index, value in enumerate(records.column(column)):
-        row = str(value).split() if many else [str(value).strip()]
-        if not isinstance(value, (str, Integral, np.bool_)) or not all(row):
-            expected = "labels in a text or a list of texts" if many else "a label, text or a whole number"
-            raise ValueError(f"Expected {expected}. Received: {value!r:.80} in {records.places[index]}")
-        found.append(row)
-    return found
-
-
-def train_labels(labels, records, column, many=False):
-    """The classes: those given, or those of the training records; two at least.
-
-    Args:
-        labels: Labels, or a list of the names of the classes that must be there, or None.
-        many: as in `names`.
-    """
-    if isinstance(labels, Labels):
-        return labels
-    if "train" not in records:
-        raise ValueError(f"Expected Labels where there are no training records. Received: labels={labels}")
-    if labels is not None:
-        listed("Labels, or a list of names", labels=labels)
-    present = {name for row in names(records["train"], column, many) for name in row}
-    wanted = Labels.train(present) if labels is None else Labels([str(name) for name in labels])
-    if len(wanted) < 2 or not present.issuperset(wanted.names):
-        raise ValueError(
-            "Expected training records of two classes at least, and of every class asked for. "
-            f"Received: labels={labels}, and records of {sorted(present)[:20]}"
-        )
-    return wanted
-
-
-def indices(records, column, labels, many=False):
-    """The index of each record's label, or the list of its labels' indices.
-
-    Raises:
-        ValueError: a label that training does not have; names its place.
-    """
-    found = []
-    for index, row in enumerate(names(records, column, many)):
-        try:
-            found.append([labels.index(name) for name in row])
-        except ValueError as error:
-            raise ValueError(f"{error} in {records.places[index]}") from None
-    return found if many else np.array([one for (one,) in found], np.int32)
 
 
 def numbers(records, column, width=None):

@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+import numpy as np
+
 from seqkeras.pipelines.arguments import listed
 from seqkeras.pipelines.files import read_json, write_json
 from seqkeras.pipelines.vocabulary import unicode_text
+from seqkeras.tokens import UNKNOWN_LABEL
 
 
 class Labels:
@@ -41,6 +44,10 @@ class Labels:
             known = ", ".join(map(repr, self.names[:20])) + (", …" if len(self.names) > 20 else "")
             raise ValueError(f"Expected a label among {known}. Received: label={name!r}")
         return self._indices[name]
+
+    def indices(self, names):
+        """The indices of a list of classes, int32 [N]; UNKNOWN_LABEL, -1, for a name that is none of them."""
+        return np.array([self._indices.get(name, UNKNOWN_LABEL) for name in names], np.int32)
 
     def save(self, folder):
         """Writes labels.json into a folder."""

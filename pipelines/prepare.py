@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections import Counter
 from dataclasses import dataclass, field
+from numbers import Number
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,9 @@ from seqkeras.pipelines.arguments import switch, whole_or_none
 from seqkeras.pipelines.columns import ended, lengths_of
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.splits import shared
+from seqkeras.tokens import UNKNOWN
+
+SHOWN = 80  # characters of a text in a report
 
 
 @dataclass
@@ -31,13 +35,20 @@ class Data:
         shapes: the shapes that batches are padded to, dicts of role -> length.
         report: dict of split -> what became of its records, a dict:
             "read", "kept": records the source held, and those that became examples.
-            "skipped": dict of reason -> records left out: "blank" ones by the reader, those with "no tokens", and
-                those "longer than" `max_length`.
+            "skipped": dict of reason -> records left out: "blank" ones by the reader, those with "no tokens", those
+                "longer than" `max_length`, and of `generation` those of an "unknown label".
             "cut": with `truncate`, the records that lost what is beyond `max_length`.
             "windows", "parts": pieces that the records of `language_model` and `documents` are cut into.
             "words cut": with `characters`, words of more characters than are seen, in all records.
             "padding": the share of padding among all tokens of the batches, from 0 to 1.
+            "samples": the first two records, long texts cut.
+            "classes": dict of label -> how often the examples have it; of `joint_tagging` a dict with "tags" and
+                "label" of these.
             "unseen classes": in train, names of the classes that no example has.
+            "unknown labels": in validation and test, dict of label -> how often it is there, of labels that are none of
+                the classes: they are -1 in the batches and count as answered wrongly. As "classes" of `joint_tagging`.
+            "unknown target tokens": of `translation`, `generation`, `language_model` and `documents`, the "count" of
+                UNKNOWN among the tokens to be said, and how many there are, "of", END counted. They cannot be said.
             "same text in train": in validation and test, records whose text is in train too.
             "left out each epoch": in train, with `fixed_shapes`, the examples that fill no batch.
             Of `forecasting`: "windows", "series", series "too short" for a window; in train the "mean" and
@@ -64,7 +75,7 @@ def prepare(
     ends=(),
     tokenizers=None,
     labels=None,
-    classes="label",
+    fed=False,
     cut=None,
     *,
     batch_size=None,
@@ -84,14 +95,12 @@ def prepare(
         encode: Records -> dict of columns, ragged or dense, a row a record; those of texts are named by their role.
         assemble: a batch, dict of tensors -> what the model eats.
         ends: the columns that END is put behind.
-        tokenizers, labels: handed on.
-        classes: the column of indices of `labels`, where that is no dict of column -> Labels.
+        tokenizers: handed on.
+        labels: dict of column -> LabelColumn.
+        fed: whether the model is fed the labels, so that a record of an unknown one is skipped.
         cut: columns of records -> columns of examples, where a record is more than one; counted as "windows".
 
     The options by keyword are those of every task, told at `tasks.classification`.
-
-    The shapes are those that fit the training examples best; one that holds everything is added where an example of
-    another split needs it.
     """
     if batch_size is None and tokens_per_batch is None:
         batch_size = 32
@@ -99,48 +108,56 @@ def prepare(
         batch_size=batch_size, tokens_per_batch=tokens_per_batch, num_buckets=num_buckets, max_length=max_length
     )
     switch(truncate=truncate, shuffle=shuffle, fixed_shapes=fixed_shapes)
-    data = Data(tokenizers=tokenizers or {}, labels=labels)
+    labels = labels or {}
+    data = Data(tokenizers=tokenizers or {}, labels=_one_or_all({name: one.labels for name, one in labels.items()}))
     columns = {}
     for split, records in splits.items():
-        data.records[split], columns[split], data.report[split] = fitted(
-            records, encode(records), ends, max_length, truncate
-        )
+        read = encode(records)
+        unknown = {name: read[name] < 0 for name in labels if fed}
+        left, columns[split], report = fitted(records, read, ends, max_length, truncate, unknown)
+        told = (records, read) if fed else (left, columns[split])
+        data.records[split], data.report[split] = left, report | described(left, columns[split], ends)
+        data.report[split] |= _labelled(labels, split, columns[split], *told)
         if cut is not None:
             columns[split] = cut(columns[split])
             data.report[split]["windows"] = next(iter(columns[split].values())).shape[0]
-    if labels is not None and "train" in splits:
-        of_columns = labels if isinstance(labels, dict) else {classes: labels}
-        data.report["train"]["unseen classes"] = [
-            name for column, named in of_columns.items() for name in unseen(named, columns["train"][column])
-        ]
+        if "train" in splits and split != "train":
+            data.report[split]["same text in train"] = shared(left, data.records["train"], key)
     lengths = {split: lengths_of(columns[split]) for split in splits}
     data.lengths = {
         name: max(int(of_split[name].max()) for of_split in lengths.values()) for name in next(iter(lengths.values()))
     }
     bucketed = {"train"} & set(splits) if shuffle or fixed_shapes else set()
-    data.shapes = _shapes(lengths, bucketed, num_buckets or (1 if fixed_shapes else 24), batch_size, tokens_per_batch)
+    budget = {"batch_size": batch_size, "tokens_per_batch": tokens_per_batch}
+    data.shapes = _shapes(lengths, bucketed, num_buckets or (1 if fixed_shapes else 24), **budget)
     for split in splits:
         if split in bucketed:
-            sizes = batching.batch_sizes(data.shapes, batch_size, tokens_per_batch)
-            which = batching.bucket(lengths[split], data.shapes)
-            numbers = batching.order(len(which), seed if shuffle else None)
-            numbers = batching.buckets(numbers, which, sizes, fixed_shapes)
-            batches = batching.count_batches(which, sizes, fixed_shapes)
-            data.steps[split] = int(batches.sum())
-            if fixed_shapes:
-                data.report[split]["left out each epoch"] = len(which) - int(batches @ sizes)
+            numbers, which = _bucketed(data, split, lengths[split], fixed_shapes, seed if shuffle else None, **budget)
         else:
-            ends, which = batching.consecutive(lengths[split], data.shapes, batch_size, tokens_per_batch)
-            numbers, data.steps[split] = batching.runs(ends), len(ends)
+            ends_, which = batching.consecutive(lengths[split], data.shapes, **budget)
+            numbers, data.steps[split] = batching.runs(ends_), len(ends_)
         dataset = batching.gather(numbers, columns[split], data.shapes, which).map(assemble)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(data.steps[split]))
         setattr(data, split, dataset.prefetch(tf.data.AUTOTUNE))
-        if "train" in splits and split != "train":
-            data.report[split]["same text in train"] = shared(data.records[split], data.records["train"], key)
         data.report[split]["padding"] = batching.padding_share(lengths[split], data.shapes, which)
-    if not data.steps.get("train", 1):
-        raise ValueError(f"Expected a full batch. Received: {len(data.records['train'])} records, {sizes[0]} a batch")
     return data
+
+
+def _bucketed(data, split, lengths, full, seed, **budget):
+    """Batches of the numbers of examples of one shape, and the shape of each example; their number goes into data.
+
+    Args:
+        full: whether batches that are not full are left out.
+    """
+    sizes = batching.batch_sizes(data.shapes, **budget)
+    which = batching.bucket(lengths, data.shapes)
+    batches = batching.count_batches(which, sizes, full)
+    data.steps[split] = int(batches.sum())
+    if not data.steps[split]:
+        raise ValueError(f"Expected a full batch. Received: {len(data.records[split])} records, {sizes[0]} a batch")
+    if full:
+        data.report[split]["left out each epoch"] = len(which) - int(batches @ sizes)
+    return batching.buckets(batching.order(len(which), seed), which, sizes, full), which
 
 
 def _shapes(lengths, bucketed, num_buckets, batch_size, tokens_per_batch):
@@ -177,20 +194,62 @@ def task(function):
     return checked
 
 
-def unseen(labels, column):
-    """The names of the classes that no row of a column of indices, ragged or dense, has."""
-    indices = np.setdiff1d(np.arange(len(labels)), getattr(column, "flat_values", column))
-    return [labels.names[index] for index in indices]
+def _one_or_all(named):
+    """The value of a dict of one, a dict of several as it is, None in place of an empty one."""
+    return next(iter(named.values()), None) if len(named) < 2 else named
 
 
-def fitted(records, columns, ends, max_length=None, truncate=False):
-    """Records and columns without those that have no tokens or are too long, END put behind, and the report so far."""
+def _labelled(labels, split, columns, records, read):
+    """What the report of a split says of its labels.
+
+    Args:
+        labels: dict of column -> LabelColumn.
+        columns: those of the examples.
+        records, read: those among which unknown labels are looked for.
+    """
+    if not labels:
+        return {}
+    counts = {name: one.counts(columns[name]) for name, one in labels.items()}
+    if split == "train":
+        unseen = [label for of_all in counts.values() for label, n in of_all.items() if not n]
+        return {"classes": _one_or_all(counts), "unseen classes": unseen}
+    unknown = {name: one.unknown(records, read[name]) for name, one in labels.items()}
+    return {"classes": _one_or_all(counts), "unknown labels": _one_or_all(unknown)}
+
+
+def described(records, columns, ends):
+    """What a report says of the records that became examples: two of them, and the targets that are UNKNOWN.
+
+    Args:
+        ends: the columns that END is put behind; "target", or without one "text", is what a model is to say.
+    """
+    report = {"samples": [[_shown(value) for value in row] for row in records.rows[:2]]}
+    for role in {"target", "text"} & set(ends):
+        ids = columns[role].flat_values.numpy()
+        report["unknown target tokens"] = {"count": int(np.sum(ids == UNKNOWN)), "of": len(ids)}
+    return report
+
+
+def _shown(value):
+    """A value of a record as a short text."""
+    return str(value)[:SHOWN] if isinstance(value, (str, Number)) else f"values of shape {np.shape(value)}"
+
+
+def fitted(records, columns, ends, max_length=None, truncate=False, unknown=()):
+    """Records and columns without those that have no tokens or are too long, END put behind, and the report so far.
+
+    Args:
+        unknown: dict of column -> whether each record's label is unknown, where such a record is left out too.
+    """
     lengths = lengths_of(columns)
     empty = np.any([length == 0 for length in lengths.values()], axis=0)
     limit = {name: np.inf if max_length is None else max_length - (name in ends) for name in lengths}
     long = np.any([length > limit[name] for name, length in lengths.items()], axis=0) & ~empty
-    skipped = {"no tokens": int(empty.sum()), f"longer than {max_length}": 0 if truncate else int(long.sum())}
-    kept = np.flatnonzero(~empty if truncate else ~(empty | long))
+    strange = np.any([np.zeros(len(records), bool), *dict(unknown).values()], axis=0) & ~empty
+    long &= ~strange
+    skipped = {"no tokens": int(empty.sum()), "unknown label": int(strange.sum())}
+    skipped[f"longer than {max_length}"] = 0 if truncate else int(long.sum())
+    kept = np.flatnonzero(~(empty | strange) if truncate else ~(empty | strange | long))
     left = records.take(kept, records.skipped + Counter(skipped))
     report = {"read": left.read, "kept": len(left), "skipped": dict(left.skipped)}
     if truncate:

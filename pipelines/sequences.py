@@ -6,7 +6,7 @@ import tensorflow as tf
 from seqkeras.pipelines.arguments import switch, whole
 from seqkeras.pipelines.batching import order
 from seqkeras.pipelines.columns import ids, steps, tokenizer_for, windows
-from seqkeras.pipelines.prepare import Data, fitted
+from seqkeras.pipelines.prepare import Data, described, fitted
 from seqkeras.pipelines.splits import splits
 from seqkeras.tokens import PAD, START
 
@@ -132,6 +132,7 @@ def documents(
     data = Data(tokenizers={"text": tokenizer}, lengths={"text": length})
     for split, texts in records.items():
         data.records[split], columns, data.report[split] = fitted(texts, {"text": ids(texts, 0, tokenizer)}, ("text",))
+        data.report[split] |= described(data.records[split], columns, ("text",))
         now, following, parts = _rows(columns["text"], length, batch_size)
         weight = (following != PAD).astype("float32")
         data.steps[split] = len(now)

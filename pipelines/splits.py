@@ -5,6 +5,8 @@ from collections import Counter
 import numpy as np
 
 from seqkeras.pipelines.arguments import listed, whole
+from seqkeras.pipelines.classes import names
+from seqkeras.pipelines.columns import texts
 from seqkeras.pipelines.records import Places, Records
 from seqkeras.pipelines.words import join
 
@@ -32,6 +34,10 @@ def splits(train, validation, test, columns, key, label=None, seed=0):
         )
     if not all(share > 0 for share in shares.values()) or sum(shares.values()) >= 1:
         raise ValueError(f"Expected shares above 0, together below 1. Received: validation={validation}, test={test}")
+    if shares:  # what is split by must be what it should be
+        for column, name in enumerate(columns):
+            if name not in ("values", "tags"):
+                (names if name == "label" else texts)(records["train"], column)
     wanted = {split: round(share * len(records["train"])) for split, share in shares.items()}
     for split in reversed(wanted):  # test first: what it holds does not depend on the share of validation
         records["train"], records[split] = split_off(records["train"], split, wanted[split], key, label, seed)
@@ -97,7 +103,7 @@ def shared(records, train, key):
 
 def _plain(row, columns, places, index):
     """A row as a tuple; one that is a tuple already, without lists, is not copied."""
-    if type(row) is tuple and not any(isinstance(value, list) for value in row):
+    if type(row) is tuple and not any(isinstance(value, (list, tuple)) for value in row):
         return row
     try:
         return tuple(map(_text, row, columns))
@@ -106,6 +112,9 @@ def _plain(row, columns, places, index):
 
 
 def _text(value, column):
-    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
+    words = isinstance(value, (list, tuple)) and value and all(isinstance(word, str) for word in value)
+    if not words or column == "label":  # several labels are not joined into one
         return value
+    if column == "tags" and (split := [tag for tag in value if len(tag.split()) != 1]):
+        raise ValueError(f"Expected tags without white space. Received: {split[0]!r}")
     return join(value) if column == "words" else " ".join(value)

@@ -10,16 +10,15 @@ import numpy as np
 import tensorflow as tf
 
 from seqkeras.pipelines.arguments import whole_or_none
+from seqkeras.pipelines.classes import LabelColumn
 from seqkeras.pipelines.columns import (
     characters_for,
     check_counts,
     ids,
-    indices,
     numbers,
     ragged,
     read_ids,
     tokenizer_for,
-    train_labels,
     windows,
 )
 from seqkeras.pipelines.prepare import prepare, task
@@ -46,7 +45,9 @@ def classification(
     Args:
         tokenizer: a Tokenizer, or "characters", "bytes", "words", "unigram" or "bpe" to train one on `train`.
         vocab_size: at most so many ids, for a tokenizer to be trained.
-        labels: Labels, or a list of the names of the classes expected; None takes those in `train`.
+        labels: Labels, or a list of the names of the classes, which may be more than `train` has; None takes those in
+            `train`. A label of validation or test that is none of them becomes -1: it counts as answered wrongly, and
+            the report lists it under "unknown labels". In `train` it is an error.
         characters: with a tokenizer of words, how many characters of each are seen beside its id, or the
             WordCharacters trained before; then, for ids, `{"ids": [B, T], "characters": [B, T, characters]}`.
         batch_size: examples a batch; 32 when neither this nor `tokens_per_batch` is given.
@@ -65,41 +66,44 @@ def classification(
         `data.records["test"][i]`.
     """
     records = splits(train, validation, test, ("text", "label"), _first, _second, options.get("seed", 0))
-    labels = train_labels(labels, records, 1)
+    label = LabelColumn(labels, records, 1)
     tokenizers = {"text": tokenizer_for(records, 0, tokenizer, vocab_size)}
     tokenizers |= characters_for(records, 0, characters, tokenizers["text"])
 
     def encode(records):
         words = read_ids(records, 0, tokenizers)
         check_counts(records, **words)
-        return {**words, "label": indices(records, 1, labels)}
+        return {**words, "label": label.encode(records)}
 
     def assemble(batch):
         return _read(batch), batch["label"]
 
-    return _cut(prepare(records, _first, encode, assemble, (), tokenizers, labels, **options))
+    return _cut(prepare(records, _first, encode, assemble, (), tokenizers, {"label": label}, **options))
 
 
 @task
 def generation(train=None, validation=None, test=None, tokenizer="characters", vocab_size=None, labels=None, **options):
     """(label, text) -> ({"label" [B], "target" [B, T]}, next [B, T], weight [B, T]).
 
+    Records of validation and test whose label is none of `labels` are skipped and counted, since the model is fed it.
+
     The other arguments are those of `classification`.
 
     Returns: `Data`.
     """
     records = splits(train, validation, test, ("label", "text"), _second, _first, options.get("seed", 0))
-    labels = train_labels(labels, records, 0)
+    label = LabelColumn(labels, records, 0)
     tokenizer = tokenizer_for(records, 1, tokenizer, vocab_size)
 
     def encode(records):
-        return {"label": indices(records, 0, labels), "target": ids(records, 1, tokenizer)}
+        return {"label": label.encode(records), "target": ids(records, 1, tokenizer)}
 
     def assemble(batch):
         target = batch["target"]
         return {"label": batch["label"], "target": _shifted(target)}, target, _weight(target)
 
-    return prepare(records, _second, encode, assemble, ("target",), {"target": tokenizer}, labels, **options)
+    tokenizers = {"target": tokenizer}
+    return prepare(records, _second, encode, assemble, ("target",), tokenizers, {"label": label}, True, **options)
 
 
 @task
@@ -130,7 +134,7 @@ def translation(train=None, validation=None, test=None, tokenizer="unigram", voc
         target = batch["target"]
         return {"source": batch["source"], "target": _shifted(target)}, target, _weight(target)
 
-    return prepare(records, _first, encode, assemble, ("source", "target"), tokenizers, None, **options)
+    return prepare(records, _first, encode, assemble, ("source", "target"), tokenizers, **options)
 
 
 @task
@@ -153,16 +157,16 @@ def tagging(
     Returns: `Data`.
     """
     records = splits(train, validation, test, ("words", "tags"), _first, None, options.get("seed", 0))
-    labels = train_labels(labels, records, 1, many=True)
+    tags = LabelColumn(labels, records, 1, many=True)
     tokenizers = _words(records, tokenizer, vocab_size, characters)
 
     def encode(records):
-        return _tagged(records, tokenizers, labels)
+        return _tagged(records, tokenizers, tags)
 
     def assemble(batch):
         return _read(batch), batch["tags"], _weight(batch["text"])
 
-    return _cut(prepare(records, _first, encode, assemble, (), tokenizers, labels, "tags", **options))
+    return _cut(prepare(records, _first, encode, assemble, (), tokenizers, {"tags": tags}, **options))
 
 
 @task
@@ -187,20 +191,19 @@ def joint_tagging(
     """
     records = splits(train, validation, test, ("words", "tags", "label"), _first, None, options.get("seed", 0))
     labels = _each(ANSWERS, labels=labels)
-    labels = {
-        "tags": train_labels(labels["tags"], records, 1, many=True),
-        "label": train_labels(labels["label"], records, 2),
-    }
+    tags = LabelColumn(labels["tags"], records, 1, many=True)
+    label = LabelColumn(labels["label"], records, 2)
     tokenizers = _words(records, tokenizer, vocab_size, characters)
 
     def encode(records):
-        return {**_tagged(records, tokenizers, labels["tags"]), "label": indices(records, 2, labels["label"])}
+        return {**_tagged(records, tokenizers, tags), "label": label.encode(records)}
 
     def assemble(batch):
         weight = {"tags": _weight(batch["text"]), "label": tf.ones_like(batch["label"], tf.float32)}
         return _read(batch), {"tags": batch["tags"], "label": batch["label"]}, weight
 
-    return _cut(prepare(records, _first, encode, assemble, (), tokenizers, labels, **options))
+    answers = {"tags": tags, "label": label}
+    return _cut(prepare(records, _first, encode, assemble, (), tokenizers, answers, **options))
 
 
 @task
@@ -256,18 +259,18 @@ def series(train=None, validation=None, test=None, labels=None, **options):
     Returns: `Data`.
     """
     records = splits(train, validation, test, ("values", "label"), _numbers, _second, options.get("seed", 0))
-    labels = train_labels(labels, records, 1)
+    label = LabelColumn(labels, records, 1)
     width = numbers(next(iter(records.values())), 0).shape[-1]
 
     def encode(records):
         values = numbers(records, 0, width)
-        return {"values": values, "length": values.row_lengths(), "label": indices(records, 1, labels)}
+        return {"values": values, "length": values.row_lengths(), "label": label.encode(records)}
 
     def assemble(batch):
         length = tf.minimum(batch["length"], tf.shape(batch["values"], tf.int64)[1])  # where it was cut
         return {"values": batch["values"], "length": tf.cast(length, tf.int32)}, batch["label"]
 
-    return prepare(records, _numbers, encode, assemble, (), {}, labels, **options)
+    return prepare(records, _numbers, encode, assemble, (), {}, {"label": label}, **options)
 
 
 def _first(row):
@@ -303,7 +306,7 @@ def _words(records, tokenizer, vocab_size, characters):
 def _tagged(records, tokenizers, labels):
     """Columns of words, and of the tags of each."""
     words = read_ids(records, 0, tokenizers)
-    tags = ragged(indices(records, 1, labels, many=True), np.int32)
+    tags = ragged(labels.encode(records), np.int32)
     check_counts(records, ids=words["text"], tags=tags, **{name: words[name] for name in words.keys() - {"text"}})
     return {**words, "tags": tags}
 
