@@ -12,6 +12,7 @@ from seqkeras.export import given, loops, snippets
 from seqkeras.export import manifest as manifests
 from seqkeras.export.parity import check_metric, parity
 from seqkeras.export.tflite import checked_length, to_tflite
+from seqkeras.pipelines.tokenizers import load as load_tokenizer
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 PACKAGES = ("seqkeras", "keras", "tensorflow", "tensorflow-text", "sentencepiece", "ai-edge-litert")
@@ -97,7 +98,16 @@ def write_bundle(
             "scale": scale,
             "signatures": audited["signatures"],
             "operators": audited["operators"],
-            "parity": parity(model, new / "model.tflite", inputs, metric, bound, num_threads=audited["num_threads"]),
+            "parity": parity(
+                model,
+                new / "model.tflite",
+                inputs,
+                metric,
+                bound,
+                num_threads=audited["num_threads"],
+                tokenizers={role: load_tokenizer(new / "tokenizers" / role) for role in tokenizers},
+                labels=labels,
+            ),
             "quality": quality,
             "versions": {name: version(name) for name in PACKAGES},
         }

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqkeras import loops, recurrence
-from seqkeras.export import given
+from seqkeras.export import dependence, given, texts
 from seqkeras.export.runtime import RUNTIMES, Interpreter
 from seqkeras.export.saved_model import to_saved_model, traced
 from seqkeras.tokens import END, PAD, START
@@ -20,12 +20,24 @@ CHUNK = 64  # rows a call where the batch is free
 FEW = 8  # rows whose logits are held at a time
 
 
-def parity(model, path, inputs, metric=None, bound=None, runtimes=tuple(RUNTIMES), num_threads=1):
+def parity(
+    model,
+    path,
+    inputs,
+    metric=None,
+    bound=None,
+    runtimes=tuple(RUNTIMES),
+    num_threads=1,
+    tokenizers=None,
+    labels=None,
+):
     """Runs `inputs` through all four, twice, the second time in another order, and compares.
 
     A float32 file: each token equal, each other output within 1e-5. A differing token is excused where Keras holds
     both for equally good (logits within 1e-4), and counted; what follows it in its row is not compared. The file's
     `encode` and `step` are fed what Keras wrote: each logit within 1e-4.
+    With tokenizers the texts are compared too: what a SavedModel makes of strings, and what Python does.
+    Answers, or the logits they are chosen from, that are the same for inputs which differ are refused.
     An 8-bit file: `metric` of its outputs, and of what the search chooses from the logits of its `step`, lies within
     `bound` of `metric` of Keras's.
 
@@ -39,15 +51,16 @@ def parity(model, path, inputs, metric=None, bound=None, runtimes=tuple(RUNTIMES
         bound: how far the metric may be off.
         runtimes: a list of LiteRT's, "interpreter" and "compiled"; a file with a `fused` layer has but the first.
         num_threads: that each of them takes.
+        tokenizers, labels: as of `write_bundle`; None compares no texts.
 
     Returns:
         dict: "examples", "keras" (metric); for each of "saved_model", "interpreter", "compiled" and, of a search,
         "interpreter_step", "compiled_step" (the file's `encode` and `step`) the rows "compared", "equal" (each token,
         or the likeliest class) and "excused", the largest "difference" of float outputs, "metric", and
-        "milliseconds" an example, the median.
+        "milliseconds" an example, the median. "saved_model" has the number of "texts" compared.
 
     Raises:
-        ValueError: they differ, or a second call differs from the first.
+        ValueError: they differ, or a second call differs from the first; or answers do not depend on the inputs.
     """
     check_metric(metric, bound)
     listed = list(runtimes) if isinstance(runtimes, (list, tuple)) else []
@@ -59,6 +72,7 @@ def parity(model, path, inputs, metric=None, bound=None, runtimes=tuple(RUNTIMES
     inputs = {name: np.asarray(inputs[name], array.dtype) for name, array in padded.items()}
     n = len(next(iter(inputs.values())))
     expected = reference.run(inputs)
+    dependence.check("the model", inputs, reference.answers(inputs, expected), reference.task)
     report = {"examples": n}
     if metric is not None:
         report |= {"bound": float(bound), "keras": _figure(metric, expected)}
@@ -82,20 +96,29 @@ def parity(model, path, inputs, metric=None, bound=None, runtimes=tuple(RUNTIMES
         for key in first:
             if not np.allclose(first[key][order], second[key], rtol=0, atol=PROBABILITY):
                 faults.append(f"{name}: a second call gave other {key} than the first")
+        if not reference.steps:
+            dependence.check(name, inputs, reference.answers(inputs, first), reference.task)
         judge(name, first, _compared(reference, inputs, expected, first), milliseconds)
 
     with tempfile.TemporaryDirectory() as folder:
-        to_saved_model(reference.model, Path(folder) / "saved_model")
+        to_saved_model(reference.model, Path(folder) / "saved_model", tokenizers, labels)
         loaded = tf.saved_model.load(str(Path(folder) / "saved_model"))
         signature = loaded.signatures[reference.task]
         starts = np.random.default_rng(n).permutation(range(0, n, CHUNK))
         order = np.concatenate([np.arange(start, min(start + CHUNK, n)) for start in starts])
         twice("saved_model", lambda rows: _chunks(lambda one: signature(**one), inputs, rows), order)
+        if tokenizers:
+            report["saved_model"]["texts"], differences = texts.compared(
+                loaded.signatures, reference.task, inputs, tokenizers, given.checked_names(labels, reference.model)
+            )
+            faults += [f"texts: {difference}" for difference in differences[:3]]
     order = np.random.default_rng(n).permutation(n)
     for name in listed:
         runtime = interpreter if name == "interpreter" else RUNTIMES[name](path, num_threads)
         twice(name, lambda rows: _one_by_one(lambda one: runtime.run(reference.task, one), padded, rows), order)  # noqa: B023
         if reference.steps:
+            opening = _openings(lambda one, ids: _logits(runtime, one, ids[0])[None], padded, expected["ids"])  # noqa: B023
+            dependence.check(f"{name}_step", inputs, {"logits": opening}, reference.task)
             got, compared, milliseconds, leaks = _stepped(reference, runtime, inputs, padded, expected["ids"])
             judge(f"{name}_step", got, compared, milliseconds)
             faults += [f"{name}_step: a second call gave other logits than the first"] * leaks
@@ -153,9 +176,31 @@ class Reference:
             said.append(state.pop("logits").numpy())
         return np.stack(said, axis=1)
 
+    def answers(self, inputs, outputs):
+        """What `dependence.check` compares: outputs, or of a search the logits of the first token of its own."""
+        if not self.steps:
+            return {name: array.__getitem__ for name, array in outputs.items()}
+
+        return {"logits": _openings(self.logits, inputs, outputs["ids"])}
+
     def choose(self, logits, inputs):
         """What the search takes of logits [n, T, V]: ids [n, T]."""
         return np.stack([self.model.choose(logits[:, t], t, inputs) for t in range(logits.shape[1])], axis=1)
+
+
+def _openings(logits, inputs, ids):
+    """Of a row's number the logits of the first token that a search chose itself, behind the prompt; None without one.
+
+    Args:
+        logits: inputs of one row, ids [1, T] -> [1, T, V].
+    """
+
+    def opening(row):
+        first = int((inputs["prompt"][row] != PAD).sum()) if "prompt" in inputs else 0
+        one = {name: array[row : row + 1] for name, array in inputs.items()}
+        return logits(one, ids[row : row + 1, : first + 1])[0, first] if first < ids.shape[1] else None
+
+    return opening
 
 
 def _fed(ids):

@@ -7,7 +7,7 @@ from exported import CHARACTERS, LABELS, V, family, unexported
 
 import seqkeras
 from seqkeras import export, pipelines
-from seqkeras.export import held_out, parity
+from seqkeras.export import dependence, held_out, parity
 from seqkeras.export.runtime import RUNTIMES, Compiled
 from seqkeras.tokens import PAD, START
 
@@ -40,7 +40,7 @@ def test_weights_changed_in_the_file_are_found(name, tmp_path):
 def nearly_tied(model, apart):
     """Makes tokens 5 and 6 the two best everywhere, 6 better by `apart`."""
     logits = model.model.decoder.logits
-    logits.kernel.assign(keras.ops.zeros_like(logits.kernel))
+    logits.kernel.assign(np.where(np.arange(V) == 7, 0.1, np.zeros(logits.kernel.shape)))  # of the label, but for 7
     logits.bias.assign(np.select([np.arange(V) == 5, np.arange(V) == 6], [9, 9 + apart], 0))
 
 
@@ -120,6 +120,86 @@ def test_wrong_inputs_are_refused(inputs, options, match):
     made = family("attention")
     with pytest.raises(ValueError, match=match):
         parity(made.model, made.path, inputs, **options)
+
+
+def indifferent(made):
+    """The family's model with an output layer that reads nothing."""
+    model = getattr(made.model, "model", made.model)
+    layers = [getattr(model, "decoder", model), getattr(model, "predictor", model)]
+    (layer,) = {one.logits for one in layers if hasattr(one, "logits")} or {model.label}
+    layer.kernel.assign(keras.ops.zeros_like(layer.kernel))
+    return made.model
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("classify", "probabilities"), ("tag", "probabilities"), ("understand", "label"), ("attention", "logits")]
+    + [("generate", "logits"), ("continue", "logits"), ("values", "probabilities")],
+)
+def test_answers_that_do_not_depend_on_the_input_are_refused(name, said):
+    made, model = family(name), indifferent(unexported(name))
+    metric = (lambda outputs: 0.0, 1.0) if name == "values" else ()
+    with pytest.raises(ValueError, match=f"depend on the input. Received: the same {said} from the model for inputs"):
+        parity(model, made.path, made.inputs, *metric)
+
+
+def test_answers_of_the_file_that_do_not_depend_on_the_input_are_refused(monkeypatch):
+    class Stubborn(Compiled):
+        """A runtime that always gives its first answer."""
+
+        def run(self, signature, inputs):
+            if signature not in self.__dict__:
+                self.__dict__[signature] = super().run(signature, inputs)
+            return {name: array.copy() for name, array in self.__dict__[signature].items()}
+
+    monkeypatch.setitem(RUNTIMES, "compiled", Stubborn)
+    for name, who in (("classify", "probabilities from compiled"), ("generate", "logits from compiled_step")):
+        made = family(name)
+        with pytest.raises(ValueError, match=f"the same {who} for inputs that differ"):
+            parity(made.model, made.path, made.inputs, lambda outputs: 0.0, 1.0)
+
+
+def test_inputs_that_do_not_differ_may_get_the_same_answer():
+    made = family("generate")
+    assert parity(made.model, made.path, {"label": np.array([1, 1])})["compiled"]["equal"] == 2
+
+
+def test_a_tagger_that_reads_forwards_may_say_the_same_of_the_same_beginnings():
+    ids = np.array([[4, 0, 0], [4, 5, 0], [4, 5, 6]])
+    said = np.eye(3)[[0, 1, 2]]
+    dependence.check("it", {"ids": ids}, {"probabilities": lambda row: said * (ids[row] > 0)[:, None]}, "tag")
+    other = np.array([[4, 0, 0], [4, 5, 0], [4, 6, 6]])
+    with pytest.raises(ValueError, match=r"the same probabilities from it for inputs that differ, \[1. 0. 0.\]"):
+        dependence.check("it", {"ids": other}, {"probabilities": lambda row: said * (other[row] > 0)[:, None]}, "tag")
+
+
+class Stammering(pipelines.Characters):
+    """Says more in a graph than in Python."""
+
+    def _decode_batch(self, ids):
+        return super()._decode_batch(ids) + "!"
+
+
+class Hasty(pipelines.Characters):
+    """Reads less in a graph than in Python."""
+
+    def encode_batch(self, texts):
+        return super().encode_batch(texts)[:, 1:]
+
+
+@pytest.mark.parametrize(
+    ("tokenizers", "match"),
+    [
+        ({"target": Stammering}, "texts: to '.*' the signature on strings gives another text than ids do: '.*!'"),
+        ({"source": Hasty}, r"texts: '.*' is read as \[.*\] in the graph, as \[.*\] in Python"),
+    ],
+)
+def test_texts_are_compared_as_well_as_ids(tokenizers, match):
+    made = family("attention")
+    changed = {role: kind(CHARACTERS.vocabulary.pieces) for role, kind in tokenizers.items()}
+    assert parity(made.model, made.path, made.inputs, tokenizers=made.tokenizers)["saved_model"]["texts"] == 12
+    with pytest.raises(ValueError, match=match):
+        parity(made.model, made.path, made.inputs, tokenizers=made.tokenizers | changed)
 
 
 class Otherwise(seqkeras.Sample):

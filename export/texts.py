@@ -1,0 +1,87 @@
+"""Whether a SavedModel that takes strings says what the tokenizers say in Python, where a bundle runs them."""
+
+import numpy as np
+import tensorflow as tf
+
+from seqkeras.export.manifest import READ, WRITTEN
+from seqkeras.tokens import END, PAD
+
+CLOSE = 1e-5  # how far two probabilities may lie apart
+MOST = 64  # texts that are compared
+
+
+def compared(signatures, task, inputs, tokenizers, labels):
+    """Compares strings from a SavedModel with Python's, for the texts that the inputs stand for.
+
+    Args:
+        signatures: of the loaded SavedModel: the task's on ids and, named with "_text" behind, on strings.
+        task: its name.
+        inputs: dict of arrays [n, ...]; ids are decoded to texts.
+        tokenizers: dict of role to tokenizer.
+        labels: the names of the classes where one of them is the input, or the answer.
+
+    Returns:
+        (the number of texts, what differed as a list of messages).
+    """
+    rows = np.unique(np.linspace(0, len(next(iter(inputs.values()))) - 1, MOST).astype(int))
+    inputs = {name: array[rows] for name, array in inputs.items()}
+    if "label" in inputs:
+        texts, ids = [labels[one] for one in inputs["label"]], {"label": inputs["label"]}
+    else:
+        (role,) = (READ[name] for name in inputs if name in READ and name != "characters")
+        texts = tokenizers[role].decode(next(iter(inputs.values())))
+        texts = [text for text in texts if tokenizers[role].encode(text)]
+        ids, faults = _read(texts, inputs, tokenizers)
+        if faults or not texts:
+            return len(texts), faults
+    if "uniform" in inputs:  # the signature on strings draws numbers of its own
+        written = _run(signatures[task], {**ids, "uniform": inputs["uniform"][: len(texts)]})
+        strings = {"text": tokenizers[WRITTEN[task]].decode_batch(written["ids"]).numpy()}
+    else:
+        written = _run(signatures[task], ids)
+        strings = _run(signatures[f"{task}_text"], {"label" if "label" in ids else "text": texts})
+    return len(texts), _differences(texts, _as_text(task, written, tokenizers, labels), strings)
+
+
+def _run(signature, inputs):
+    return {name: x.numpy() for name, x in signature(**{k: tf.constant(v) for k, v in inputs.items()}).items()}
+
+
+def _read(texts, inputs, tokenizers):
+    """(dict of ids as the model takes them, messages about texts that Python and the graph read differently)."""
+    read, faults = {}, []
+    for name, array in inputs.items():
+        if name not in READ:
+            continue
+        tokenizer = tokenizers[READ[name]]
+        rows = tokenizer.encode(texts)
+        graph = tokenizer.encode_batch(tf.constant(texts, tf.string)).to_list() if texts else []
+        faults += [
+            f"{text!r} is read as {one} in the graph, as {row} in Python"
+            for text, row, one in zip(texts, rows, graph, strict=True)
+            if row != one
+        ]
+        rows = tf.ragged.constant([[*row, END] for row in rows] if name == "source" else rows, tf.int32)
+        read[name] = rows.to_tensor(PAD, shape=[None, None, *array.shape[2:]]).numpy()
+    return read, faults
+
+
+def _as_text(task, written, tokenizers, labels):
+    """What the signature on strings should say where that on ids says `written`."""
+    if task in WRITTEN:
+        return {"text": np.array([text.encode() for text in tokenizers[WRITTEN[task]].decode(written["ids"])], object)}
+    if task == "classify":
+        return {**written, "label": np.array([labels[one].encode() for one in written["probabilities"].argmax(-1)])}
+    return written
+
+
+def _differences(texts, wanted, strings):
+    """A message for each text whose answers differ."""
+    faults = []
+    for name, python in wanted.items():
+        for text, one, other in zip(texts, python, strings[name], strict=True):
+            number = isinstance(one, np.ndarray)
+            if not (np.allclose(one, other, rtol=0, atol=CLOSE) if number else bytes(one) == other):
+                said = "" if number else f": {other.decode('utf-8', 'replace')!r}, in Python {one.decode()!r}"
+                faults.append(f"to {text!r} the signature on strings gives another {name} than ids do{said}")
+    return faults
