@@ -48,7 +48,7 @@ def _lengths(inputs):
     """How many steps each row has."""
     if "length" in inputs:
         return inputs["length"]
-    array = next(iter(inputs.values()))
+    array = min(inputs.values(), key=np.ndim)  # of words and their characters, the words
     return (array != PAD).sum(axis=1) if array.ndim == 2 else np.full(len(array), array[0].shape[:1] or 0)
 
 

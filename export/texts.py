@@ -28,9 +28,9 @@ def compared(signatures, task, inputs, tokenizers, labels):
     if "label" in inputs:
         texts, ids = [labels[one] for one in inputs["label"]], {"label": inputs["label"]}
     else:
-        (role,) = (READ[name] for name in inputs if name in READ and name != "characters")
-        texts = tokenizers[role].decode(next(iter(inputs.values())))
-        texts = [text for text in texts if tokenizers[role].encode(text)]
+        (name,) = (name for name in inputs if name in READ and name != "characters")
+        tokenizer = tokenizers[READ[name]]
+        texts = [text for text in tokenizer.decode(inputs[name]) if tokenizer.encode(text)]
         ids, faults = _read(texts, inputs, tokenizers)
         if faults or not texts:
             return len(texts), faults
