@@ -7,7 +7,11 @@ from pathlib import Path
 
 
 def write_bytes(path, content):
-    """Writes beside the file, then puts it in its place; makes the folder where it is missing."""
+    """Writes beside the file, then puts it in its place; makes the folder where it is missing.
+
+    Raises:
+        OSError: what went wrong, with the path that was to be written.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
@@ -16,6 +20,9 @@ def write_bytes(path, content):
             file.write(content)
         os.chmod(name, 0o644)
         os.replace(name, path)
+    except OSError as error:
+        os.unlink(name)
+        raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         os.unlink(name)
         raise
@@ -29,12 +36,25 @@ def read_json(path):
     """The object in a JSON file.
 
     Raises:
-        ValueError: where the file holds anything else.
+        ValueError: a file that is missing, cannot be read, or holds anything else.
     """
     try:
-        content = json.loads(Path(path).read_bytes())
-    except (ValueError, RecursionError) as error:
+        content = json.loads(read_bytes(path))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"Expected a JSON file. Received: path={str(path)!r} ({error})") from None
     if not isinstance(content, dict):
         raise ValueError(f"Expected a JSON object. Received: {type(content).__name__} in {path}")
     return content
+
+
+def read_bytes(path):
+    """What a file holds.
+
+    Raises:
+        ValueError: one that is missing or cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"Expected a file that can be read. Received: path={str(path)!r} ({reason})") from None

@@ -36,14 +36,22 @@ class SentencePiece(Tokenizer):
     def __init__(self, model):
         super().__init__()
         self.model = model
-        self._python = sentencepiece.SentencePieceProcessor(model_proto=model)
-        python = self._python
-        if (python.pad_id(), python.bos_id(), python.eos_id(), python.unk_id()) != (PAD, START, END, UNKNOWN):
-            raise ValueError("Expected a model with PAD, START, END, UNKNOWN = 0, 1, 2, 3. Received: another order")
-        self._graph = tf_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
-        self._bytes = [self._bytes_of(one) for one in range(self.vocab_size)]
+        try:
+            python = self._python = sentencepiece.SentencePieceProcessor(model_proto=model)
+            ids = python.pad_id(), python.bos_id(), python.eos_id(), python.unk_id()
+            self._bytes = [self._bytes_of(one) for one in range(self.vocab_size)]
+            self._prefix = python.encode("a", out_type=str)[0].startswith(SPACE)  # put before every text
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            raise ValueError(
+                f"Expected the bytes of a SentencePiece model. Received: {type(model).__name__} of another kind, or "
+                f"damaged ({str(error).strip().partition(chr(10))[0]})"
+            ) from None
+        if ids != (PAD, START, END, UNKNOWN):
+            raise ValueError(
+                f"Expected a model with PAD, START, END, UNKNOWN = {PAD}, {START}, {END}, {UNKNOWN}. Received: {ids}"
+            )
         self._keys = tf.constant(self._bytes)
-        self._prefix = python.encode("a", out_type=str)[0].startswith(SPACE)  # put before every text
+        self._graph = tf_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
 
     @classmethod
     def train(cls, texts, vocab_size=8000, model="unigram"):

@@ -1,11 +1,12 @@
 """Text to ids and back: in Python for people, as TensorFlow graph operations for tf.data and SavedModels."""
 
+import os
 from itertools import chain
 from pathlib import Path
 
 import tensorflow as tf
 
-from seqkeras.pipelines.files import read_json
+from seqkeras.pipelines.files import read_bytes, read_json
 from seqkeras.pipelines.subwords import SentencePiece
 from seqkeras.pipelines.vocabulary import REPLACEMENT, SPECIAL, Tokenizer, Vocabulary, unicode_texts
 from seqkeras.pipelines.words import WordCharacters, Words
@@ -101,8 +102,10 @@ def load(folder):
     """The tokenizer that `save` wrote into this folder.
 
     Raises:
-        ValueError: where tokenizer.json is not what `save` writes.
+        ValueError: no such folder; files that are missing, cannot be read, or are not what `save` writes.
     """
+    if not isinstance(folder, (str, os.PathLike)) or not Path(folder).is_dir():
+        raise ValueError(f"Expected a folder that a tokenizer's `save` wrote. Received: folder={folder!r}")
     path = Path(folder) / "tokenizer.json"
     settings = read_json(path)
     kinds = {kind.__name__: kind for kind in (Characters, Bytes, Words, WordCharacters, SentencePiece)}
@@ -110,8 +113,12 @@ def load(folder):
     if not isinstance(name, str) or name not in kinds:
         raise ValueError(f"Expected a tokenizer among {list(kinds)}. Received: tokenizer={name!r} in {path}")
     if name == "SentencePiece":
-        settings["model"] = (path.parent / "sentencepiece.model").read_bytes()
+        settings["model"] = read_bytes(path.with_name("sentencepiece.model"))
     try:
         return kinds[name](**settings)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"Expected the settings of {name}. Received: {error} in {path}") from None
+    except (TypeError, ValueError) as error:
+        files = f"{path} and sentencepiece.model beside it" if name == "SentencePiece" else path
+        raise ValueError(
+            f"Expected the settings of {name}; save the tokenizer again, or copy the whole folder. Received: {error} "
+            f"in {files}"
+        ) from None

@@ -1,8 +1,10 @@
 """Tokenizers: the graph says what Python says, text survives, files come back, bad input is refused."""
 
 import copy
+import errno
 import json
 import multiprocessing
+import os
 import pickle
 import signal
 import subprocess
@@ -536,11 +538,43 @@ def test_damaged_files_are_refused_by_name(content, tmp_path):
         load_tokenizer(tmp_path)
 
 
-def test_damaged_subword_models_are_refused_by_name(tmp_path):
+def test_damaged_subword_models_are_refused_by_name(tmp_path, trained):
     (tmp_path / "tokenizer.json").write_text(json.dumps({"tokenizer": "SentencePiece"}))
-    (tmp_path / "sentencepiece.model").write_bytes(b"not a model")
-    with pytest.raises(ValueError, match="tokenizer.json"):
+    model = trained["unigram"].model
+    for content in (b"not a model", b"", model[:100], model[:-30], model.replace(b"<0x41>", b"<0xG1>")):
+        (tmp_path / "sentencepiece.model").write_bytes(content)
+        with pytest.raises(ValueError, match="tokenizer.json and sentencepiece.model beside it"):
+            load_tokenizer(tmp_path)
+    (tmp_path / "sentencepiece.model").unlink()
+    with pytest.raises(ValueError, match=r"a file that can be read. Received: path='.*sentencepiece.model' \(No such"):
         load_tokenizer(tmp_path)
+    for wrong in (None, "model", 5, b"model"):
+        with pytest.raises(ValueError, match="Expected the bytes of a SentencePiece model"):
+            SentencePiece(wrong)
+
+
+def test_what_is_no_folder_of_a_tokenizer_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"a file that can be read. Received: path='.*tokenizer.json' \(No such file"):
+        load_tokenizer(tmp_path)
+    (tmp_path / "tokenizer.json").mkdir()
+    with pytest.raises(ValueError, match=r"Received: path='.*tokenizer.json' \(Is a directory"):
+        load_tokenizer(tmp_path)
+    (tmp_path / "file").write_text("{}")
+    for wrong in (tmp_path / "file", tmp_path / "no", None, 5):
+        with pytest.raises(ValueError, match="Expected a folder that a tokenizer's `save` wrote. Received: folder="):
+            load_tokenizer(wrong)
+    with pytest.raises(ValueError, match=r"Received: path='.*labels.json' \(No such file"):
+        Labels.load(tmp_path)
+
+
+def test_what_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "chmod", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*tokenizer.json'"):
+        Characters.train(["ab"]).save(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_saving_leaves_nothing_half_written(tmp_path):
