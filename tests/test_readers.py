@@ -220,6 +220,12 @@ def test_table_of_one_column_is_read_where_no_other_delimiter_divides_it(file):
         readers.table(path, (0, 1))
 
 
+def test_table_and_series_begin_after_any_number_of_blank_lines(file):
+    path = file("a.csv", "\n" * 50 + "1,2\n")
+    assert readers.table(path).rows == [("1", "2")] and readers.table(path).places == [f"{path}:51"]
+    assert readers.series(path).values.tolist() == [[1, 2]]
+
+
 def test_table_quotes_can_be_chosen(file):
     path = file("a.tsv", '"two\nlines"\t"say ""hi"""\n')
     assert readers.table(path, quotes=True).rows == [("two\nlines", 'say "hi"')]
@@ -437,6 +443,12 @@ def test_a_tensorflow_data_set_that_is_not_there_is_not_downloaded(tmp_path, mon
         readers.tfds("imdb_reviews", "train", ("words",), data_dir=tmp_path)
 
 
+@pytest.mark.parametrize("name, split", [(None, "train"), ("imdb_reviews", 5)])
+def test_a_tensorflow_data_set_is_named_by_text(name, split):
+    with pytest.raises(ValueError, match="a text. Received: (name=None|split=5)"):
+        readers.tfds(name, split, ("text",))
+
+
 def test_tensorflow_datasets_with_missing_fields_or_classes():
     def unlabelled(self, **_):
         return tf.data.Dataset.from_tensors({"text": b"fine", "label": np.int64(-1)})
@@ -583,6 +595,19 @@ BAD = {
     "a line unlike the pattern": ("a.txt", "1 a\nb\n", lambda path: readers.pattern(path, r"(\d) (.*)"), "'b' in .*:2"),
     "JSON fields that are none": ("a.jsonl", "{}\n", lambda path: readers.json_lines(path, None), "fields=None"),
     "no pattern": ("a.txt", "a\n", lambda path: readers.pattern(path, None), "regex=None"),
+    "a pattern of bytes": ("a.txt", "a\n", lambda path: readers.pattern(path, b"(a)"), "regular expression"),
+    "a number for an encoding": ("a.txt", "a\n", lambda path: readers.lines(path, 5), "encoding=5"),
+    "no encoding": ("a.txt", "a\n", lambda path: readers.text(path, None), "encoding=None"),
+    "an encoding of no text": ("a.txt", "a\n", lambda path: readers.text(path, "hex"), "encoding='hex'"),
+    "no column": ("a.csv", "a,b\n", lambda path: readers.table(path, ()), "at least one column"),
+    "a name where columns have none": (
+        "a.csv",
+        "a,b\n",
+        lambda path: readers.table(path, (0, 1)).select("a"),
+        "a number, as the columns have no names. Received: column='a'",
+    ),
+    "a word for a header": ("a.csv", "a,b\n", lambda path: readers.table(path, header="no"), "header='no'"),
+    "a word for the decimals": ("a.csv", "1\n", lambda path: readers.series(path, decimal="x"), "decimal='x'"),
     "a pattern without groups": ("a.txt", "a\n", lambda path: readers.pattern(path, "a"), "one group"),
     "a broken pattern": ("a.txt", "a\n", lambda path: readers.pattern(path, "(a"), "regular expression"),
     "a series without data": ("a.ts", "1,2:a\n", readers.time_series, "@data.*a.ts"),

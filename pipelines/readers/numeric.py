@@ -127,7 +127,7 @@ def _values(path, rows, columns, of, decimal):
             try:
                 values[index, place] = _number(row[column], decimal)
             except ValueError as error:
-                raise ValueError(f"{error} in {path}:{line}, column {of[column]!r}") from None
+                raise ValueError(f"{error} in {path}:{line}, column {of[column]!r:.60}") from None
     return values
 
 

@@ -20,6 +20,9 @@ def tfds(name, split, fields, data_dir=None):
     """
     import tensorflow_datasets  # takes a while, and only this reader needs it
 
+    for option, value in (("name", name), ("split", split)):
+        if not isinstance(value, str):
+            raise ValueError(f"Expected the {option} of a data set, a text. Received: {option}={value!r}")
     fields, name = field_names(fields), name.removeprefix("tfds:")
     source = f"tfds:{name}/{split}"
     builder = tensorflow_datasets.builder(name, data_dir=data_dir)

@@ -15,6 +15,7 @@ def pattern(path, regex, encoding="utf-8"):
     """
     try:
         compiled = re.compile(regex)
+        compiled.fullmatch("")  # one of bytes does not take text
     except (re.error, TypeError) as error:
         raise ValueError(f"Expected a regular expression. Received: regex={regex!r} ({error})") from None
     if not compiled.groups:

@@ -3,7 +3,7 @@
 import csv
 import re
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from numbers import Integral
 
 from seqkeras.pipelines.arguments import listed, switch
@@ -66,8 +66,12 @@ def table(path, columns=None, delimiter=None, header=None, encoding="utf-8", quo
 def divided(path, delimiter, encoding):
     """The lines of a table, the first of them that are not blank, and what divides them."""
     lines = lines_of(path, encoding)
-    head = list(islice(lines, 20))
-    seen = [line for line in head if line.strip()]
+    head, seen = [], []
+    for line in lines:
+        head.append(line)
+        seen += [line] if line.strip() else []
+        if len(seen) == 10:
+            break
     if delimiter is None:
         usual = "," if unzipped(path).suffix.lower() == ".csv" else "\t"
         first = re.sub('"[^"]*"', "", seen[0])
