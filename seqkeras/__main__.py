@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import logging
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -63,6 +64,10 @@ def one_line(error):
     """One line about an error, not endless; a file's name first."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # the latter is TensorFlow's
+        shape = re.search(r"shape ?\[[0-9,]+\]", str(error))
+        wanted = f" for {shape[0]}" if shape else ""
+        return f"Expected less to do at once. Received: no memory left{wanted}; take a smaller model or --batch-size"
     return textwrap.shorten(str(error), 800, placeholder=" …") or type(error).__name__
 
 

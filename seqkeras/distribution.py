@@ -73,7 +73,9 @@ def _devices(text, name):
     there = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices(kind)]
     if not set(devices) <= set(there):
         why = " (TensorFlow was at work before, and divides the processor no more)" if kind == "CPU" else ""
-        raise ValueError(f"Expected devices among {', '.join(there) or f'no {kind}'}{why}. Received: strategy={name!r}")
+        raise ValueError(
+            f"Expected devices that are there: {', '.join(there) or f'no {kind} is'}{why}. Received: strategy={name!r}"
+        )
     return devices
 
 

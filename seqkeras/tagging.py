@@ -32,7 +32,7 @@ class SequenceTagger(Reader):
         window: positions that a convolution sees.
         num_heads, max_length: of a Transformer.
         recurrent_dropout, zoneout: rates of the noise in the recurrence.
-        character_vocab_size, …, word_dropout: as of `reading.Reader`.
+        character_vocab_size, character_encoder, character_units, word_length, word_dropout: as of `reading.Reader`.
         output_bias: "frequencies" for an output layer that begins with how frequent each class or label is in training,
             or with the mean of the values, see `SequenceModel.adapt`; or "zeros".
 

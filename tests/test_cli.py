@@ -14,15 +14,40 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import seqkeras
 from seqkeras import cli, folders
 from seqkeras.__main__ import main, one_line
 from seqkeras.cli import commands, integrity, options, runs, settings, sources, training, usage
+from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import readers, vocabulary
 from seqkeras.tokens import END, PAD
 
 QUICK = "--epochs 2 --batch-size 8 --units 8"
+
+
+ASKED = [  # words and tags of BIO, and what the whole is about
+    ("play some jazz", "O O B-genre", "music"),
+    ("play new orleans jazz", "O B-genre I-genre I-genre", "music"),
+    ("weather in new york", "O O B-place I-place", "weather"),
+    ("rain in rome", "O O B-place", "weather"),
+]
+
+
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory):
+    """A folder with data and two small trained runs that tag."""
+    folder = tmp_path_factory.mktemp("tagged")
+    rows = [(f"{words} {i}", f"{tags} O", label) for i in range(12) for words, tags, label in ASKED]
+    for name, column in zip(("seq.in", "seq.out", "label"), zip(*rows, strict=True), strict=True):
+        (folder / name).write_text("".join(f"{line}\n" for line in column))
+    sentences = (zip(words.split(), tags.split(), strict=True) for words, tags, _ in rows)
+    (folder / "asked.conll").write_text("\n".join("".join(f"{w}\t{t}\n" for w, t in one) for one in sentences))
+    with inside(folder):
+        assert run(f"train tag asked.conll --test asked.conll --name tags {QUICK} --learning-rate 0.05") == 0
+        assert run(f"train joint seq.in seq.out label --name joint {QUICK} --learning-rate 0.05") == 0
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +132,11 @@ def test_the_version_is_told_without_waiting_for_tensorflow(capfd):
     assert capfd.readouterr().out == f"seqkeras {importlib.metadata.version('seqkeras')}\n"
 
 
-@pytest.mark.parametrize("task", usage.MODELS)
+@pytest.mark.parametrize("task", TASKS)
 def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
     assert main(["train", task, "--help"]) == 0
     said = capfd.readouterr().out
-    for model in usage.MODELS[task]:
+    for model in TASKS[task].models:
         constructor = inspect.signature(getattr(seqkeras, model)).parameters
         wanted = {
             name: parameter.default
@@ -138,7 +163,7 @@ def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
         ("train classify a.tsv --name x --learning-rate nan", "from 0"),
         ("train classify a.tsv --name x --seed -1", "from 0"),
         ("train classify a.tsv --name x --columns text", "expected two"),
-        ("train classify a.tsv --name x --columns 1,1", "expected two different columns"),
+        ("train classify a.tsv --name x --columns 1,1", "expected 2 different columns"),
         ("train classify a.tsv --name x --vocab-size 2000000000", "from 5 to 1000000"),
         ("train classify a.tsv --name x --units many", "invalid int"),
         ("train translate a b --name x --model Seq2Seq --score dot", "Seq2Seq has no --score"),
@@ -505,7 +530,7 @@ def test_lists_and_counts_are_words_in_a_table():
 
 
 def test_an_answer_is_one_line():
-    assert commands._line("a\nb") == "a b" and commands._line({"x": 0.75, "y": 0.25}) == "x\t0.7500"
+    assert commands._said("a\nb") == "a b" and commands._said({"x": 0.75, "y": 0.25}) == "x\t0.7500"
 
 
 def test_predict_writes_a_line_for_each_text(here, capfd):
@@ -537,6 +562,52 @@ def test_a_process_is_silent_but_for_its_answers(trained):
     done = command("predict", "said", "cats sleep", cwd=trained)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 1
+
+
+def test_a_tagger_is_evaluated_and_tags_each_word(tagged, capfd):
+    with inside(tagged):
+        assert run("evaluate tags") == 0
+        figures = capfd.readouterr().out
+        assert main(["predict", "tags", "rain in rome", "", "play jazz"]) == 0
+        said = capfd.readouterr().out
+        assert run("evaluate tags seq.in seq.out") == 0
+        assert capfd.readouterr().out == figures and "accuracy" in figures and "48" in figures
+    blocks = [block.splitlines() for block in said.split("\n\n")]
+    assert [[line.split("\t")[0] for line in block] for block in blocks[:1]] == [["rain", "in", "rome"]]
+    tags = {"O", "B-genre", "I-genre", "B-place", "I-place"}
+    for line in blocks[0]:
+        _, tag, probability = line.split("\t")
+        assert tag in tags and 0.2 <= float(probability) <= 1
+    (answer,) = runs.load(tagged / "runs/tags").answers(["play some jazz"])
+    assert [word for word, _, _ in answer] == ["play", "some", "jazz"]
+
+
+def test_a_joint_tagger_says_the_label_before_the_tags(tagged, capfd):
+    with inside(tagged):
+        assert run("evaluate joint seq.in seq.out label") == 0
+        said = capfd.readouterr().out
+        assert "tags_accuracy" in said and "label_accuracy" in said
+        assert main(["predict", "joint", "rain in rome"]) == 0
+        first, *words = capfd.readouterr().out.splitlines()
+    assert first.startswith("# label\t") and [line.split("\t")[0] for line in words if line] == ["rain", "in", "rome"]
+    kept = runs.load(tagged / "runs/joint")
+    assert set(kept.labels) == {"tags", "label"} and kept.labels["label"].names == ["music", "weather"]
+
+
+def test_what_8_bits_may_worsen_counts_words_and_not_padding(tagged):
+    kept = runs.load(tagged / "runs/joint")
+    records = readers.lists(["a b", "c"], ["O B-place", "I-new"], ["music", "x"])
+    names = kept.labels["tags"].names
+    right = np.eye(len(names))[[[names.index("O"), names.index("B-place"), 0], [0, 0, 0]]]
+    label = np.array([[0.9, 0.1], [0.1, 0.9]])
+    assert kept.metric(records)({"tags": right, "label": label}) == pytest.approx((2 / 3 + 1 / 2) / 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "flags"), [("tags", ""), ("joint", ""), ("tags", "--int8 --bound 1")])
+def test_export_writes_a_tagger(name, flags, tagged):
+    done = command("export", name, "--examples", "8", *flags.split(), cwd=tagged)
+    assert (done.returncode, done.stderr) == (0, "") and "interpreter" in done.stdout
 
 
 # --- errors ---
@@ -693,6 +764,12 @@ def test_sigterm_ends_a_command_as_an_interruption_does(here, capfd, monkeypatch
 )
 def test_an_error_names_the_option_that_it_speaks_of(words, flag, here, capfd):
     assert error(words, capfd).endswith(flag)
+
+
+def test_memory_that_is_used_up_is_told_as_such():
+    error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[12,20000]")
+    assert "no memory left for shape[12,20000]; take a smaller" in one_line(error)
+    assert "no memory left; take a smaller" in one_line(MemoryError())
 
 
 def test_vocabularies_have_one_limit():

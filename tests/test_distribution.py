@@ -123,8 +123,9 @@ def test_strategy_refuses_what_names_no_different_devices_of_one_kind(devices):
 @pytest.mark.parametrize("devices", ["CPU:7", "CPU:0,CPU:1", "CPU:1,CPU:2", "GPU:99"])
 def test_strategy_refuses_devices_that_are_not_there_and_names_those_that_are(devices):
     kind = devices[:3]
-    there = ", ".join(f"{kind}:{i}" for i in range(len(tf.config.list_logical_devices(kind)))) or f"no {kind}"
-    with pytest.raises(ValueError, match=f"Expected devices among {there}.*Received: strategy='mirrored:{devices}'"):
+    there = ", ".join(f"{kind}:{i}" for i in range(len(tf.config.list_logical_devices(kind)))) or f"no {kind} is"
+    expected = f"Expected devices that are there: {there}.*Received: strategy='mirrored:{devices}'"
+    with pytest.raises(ValueError, match=expected):
         distribution.strategy(f"mirrored:{devices}")
 
 

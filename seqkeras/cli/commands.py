@@ -55,7 +55,7 @@ def predict(asked):
         with working("answering"):
             answers = iter(run.answers(told) if told else ())
         for text in some:
-            print(_line(next(answers)) if text.strip() else "")
+            print(_said(next(answers)) if text.strip() else "")
 
 
 def _lines(path):
@@ -65,16 +65,22 @@ def _lines(path):
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"Expected text in utf-8. Received: byte 0x{data[error.start]:02x} in line {number}") from None
+        place = f"{path}:{number}" if path else f"line {number} of the standard input"
+        raise ValueError(f"Expected text in utf-8. Received: byte 0x{data[error.start]:02x} in {place}") from None
     if not text:
         raise ValueError("Expected texts, as arguments, in --file or on the standard input. Received: none")
     return text.removesuffix("\n").split("\n")
 
 
-def _line(answer):
-    """An answer on one line; of a classifier's, the likeliest label and its probability."""
-    text = answer if isinstance(answer, str) else "{}\t{:.4f}".format(*next(iter(answer.items())))
-    return text.replace("\n", " ")
+def _said(answer):
+    """An answer on a line; of a tagger, a line a word, the label before them, a blank line behind."""
+    if isinstance(answer, str):
+        return answer.replace("\n", " ")
+    if isinstance(answer, list):
+        return "".join(f"{word}\t{tag}\t{probability:.4f}\n" for word, tag, probability in answer)
+    if "tags" in answer and isinstance(answer["tags"], list):
+        return f"# label\t{_said(answer['label'])}\n{_said(answer['tags'])}"
+    return "{}\t{:.4f}".format(*next(iter(answer.items()))).replace("\n", " ")
 
 
 def export(asked):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 NOT_ASKED = (
-    *("vocab_size", "target_vocab_size", "num_classes", "input_units", "max_length"),  # known from the data
+    *("vocab_size", "target_vocab_size", "num_classes", "num_tags", "input_units", "max_length"),  # known from the data
+    "outputs",  # the command tags by classes
     *("character_vocab_size", "character_encoder", "character_units", "word_length"),  # the command reads ids alone
 )
 
@@ -28,13 +29,10 @@ def of(model):
 
     Returns: list of `Option`.
     """
-    public = (node for node in _parsed("seqkeras.public").body if isinstance(node, ast.ImportFrom))
-    module = next(node.module for node in public if model in [name.name for name in node.names])
-    tree = _parsed(module)
-    found = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == model)
+    found = _class(model)
     constructor = next(node for node in found.body if getattr(node, "name", "") == "__init__")
     arguments = constructor.args.args[len(constructor.args.args) - len(constructor.args.defaults) :]
-    said = _arguments(ast.get_docstring(found))
+    said = _help(found)
     return [
         Option(argument.arg, ast.literal_eval(default), said.get(argument.arg, ""))
         for argument, default in zip(arguments, constructor.args.defaults, strict=True)
@@ -42,9 +40,30 @@ def of(model):
     ]
 
 
+def _class(model):
+    """The syntax tree of a class, a public one or MODULE.CLASS."""
+    module, _, model = model.rpartition(".")
+    if not module:
+        public = (node for node in _parsed("public").body if isinstance(node, ast.ImportFrom))
+        module = next(node.module for node in public if model in [name.name for name in node.names]).split(".")[1]
+    return next(node for node in _parsed(module).body if isinstance(node, ast.ClassDef) and node.name == model)
+
+
+def _help(found):
+    """Name -> what the docstring of a class says of an argument, or that of the class it points to."""
+    docstring = ast.get_docstring(found)
+    said = _arguments(docstring)
+    others = re.search(r"all others as of `(\w+)`", docstring)
+    said = {**(_help(_class(others[1])) if others else {}), **said}
+    for name, text in said.items():
+        pointer = re.match(r"as of `([\w.]+)`", text)
+        said[name] = _help(_class(pointer[1])).get(name, text) if pointer else text
+    return said
+
+
 def _parsed(module):
     """The syntax tree of a module seqkeras.NAME."""
-    return ast.parse((Path(__file__).parents[1] / f"{module.split('.')[1]}.py").read_text(encoding="utf-8"))
+    return ast.parse((Path(__file__).parents[1] / f"{module}.py").read_text(encoding="utf-8"))
 
 
 def _arguments(docstring):

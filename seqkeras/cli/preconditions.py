@@ -27,7 +27,7 @@ def met(asked):
         wanted = settings.of(asked)
         folder = run_folder(asked)
         for name in settings.files(wanted):
-            expect_file(name, folders=wanted["task"] != "translate")
+            expect_file(name, folders=wanted["task"] in ("classify", "generate"))
         expect_free(folder, asked.overwrite)
     elif asked.command != "demo":
         expect_run(folder)

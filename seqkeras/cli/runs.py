@@ -15,8 +15,9 @@ import keras
 import numpy as np
 
 from seqkeras import export, metrics, pipelines, search
-from seqkeras.cli import integrity, preconditions, progress, sources, training
+from seqkeras.cli import integrity, preconditions, progress, training
 from seqkeras.cli.settings import load as load_settings
+from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import readers
 from seqkeras.tokens import END, PAD
 
@@ -44,6 +45,11 @@ class Run:
         return self.settings["task"]
 
     @property
+    def writes(self):
+        """Whether its answers are texts."""
+        return "target" in self.tokenizers
+
+    @property
     def network(self):
         """The model that was trained, without the search over it."""
         return self.model.model if isinstance(self.model, search.Search) else self.model
@@ -57,7 +63,7 @@ class Run:
         if self.task == "generate":
             return [[self.labels.index(text)] for text in texts]
         source = self.task == "translate"
-        rows = self.tokenizers["source" if source else "text"].encode(list(texts))
+        rows = self.tokenizers[TASKS[self.task].roles[0]].encode(list(texts))
         for text, row in zip(texts, rows, strict=True):
             if not row:
                 raise ValueError(f"Expected text. Received: {text!r}, in which the tokenizer finds nothing")
@@ -72,23 +78,43 @@ class Run:
         ids = np.full((len(rows), width), PAD, np.int32)
         for into, row in zip(ids, rows, strict=True):
             into[: len(row)] = row[:width]
-        if self.task == "classify":
+        if self.task != "translate":
             return ids
         ids[[len(row) > width for row in rows], -1] = END
         return {"source": ids}
 
     def outputs(self, inputs):
-        """What the model gives for `inputs`: probabilities [N, C] of a classifier, ids [N, T] of the others."""
+        """What the model gives for `inputs`: ids [N, T] of one that writes, else probabilities.
+
+        They are [N, C] of a classifier, [N, T, C] of a tagger, `{"tags": [N, T, C], "label": [N, K]}` of a joint one.
+        """
         outputs = self.model.predict(inputs, batch_size=256, verbose=0)
-        return np.asarray(keras.ops.softmax(outputs)) if self.task == "classify" else outputs
+        if self.writes:
+            return outputs
+        return keras.tree.map_structure(lambda logits: np.asarray(keras.ops.softmax(logits)), outputs)
 
     def answers(self, texts):
-        """A text each; for a classifier a dict of label -> probability, the likeliest first."""
+        """A text each, of a model that writes.
+
+        Of a classifier a dict of label -> probability, the likeliest first; of a tagger a list of (word, tag,
+        probability), of words that are not cut; of a joint one a dict with "tags" and "label", one of each.
+        """
         outputs = self.outputs(self.inputs(texts))
-        if self.task != "classify":
+        if self.writes:
             return self.tokenizers["target"].decode(outputs)
-        names = self.labels.names
-        return [{names[i]: float(row[i]) for i in np.argsort(-row)} for row in outputs]
+        if self.task == "classify":
+            return _ranked(self.labels, outputs)
+        words = [self.words(text) for text in texts]
+        if self.task == "tag":
+            return _tagged(words, self.labels, outputs)
+        tags = _tagged(words, self.labels["tags"], outputs["tags"])
+        labels = _ranked(self.labels["label"], outputs["label"])
+        return [{"tags": one, "label": label} for one, label in zip(tags, labels, strict=True)]
+
+    def words(self, text):
+        """What a tagger gives tags to, as it is written in the text."""
+        tokenizer = self.tokenizers["text"]
+        return tokenizer.words(text) if hasattr(tokenizer, "words") else list(text)
 
     def evaluate(self, records):
         """What the model does on records it has not learnt from: dict of metric -> value, `examples` first.
@@ -129,16 +155,53 @@ class Run:
 
     def metric(self, records):
         """What 8-bit weights may worsen: a function of the outputs, 1 at best."""
-        if self.task == "classify":
-            wanted = np.array([self.labels.index(label) for label in records.column(1)])
-            return lambda outputs: np.mean(np.argmax(outputs["probabilities"], axis=-1) == wanted)
-        references = records.column(1) if self.task == "translate" else self.answers(records.column(0))
-        decode = self.tokenizers["target"].decode
-        return lambda outputs: 1 - metrics.edit_rate(decode(outputs["ids"]), references)
+        if self.writes:
+            references = records.column(1) if self.task == "translate" else self.answers(records.column(0))
+            decode = self.tokenizers["target"].decode
+            return lambda outputs: 1 - metrics.edit_rate(decode(outputs["ids"]), references)
+        wanted = {column: self.wanted(records, column) for column in TASKS[self.task].labels}
+
+        def right(outputs):
+            """The share of right answers; of a joint task the mean of the two."""
+            given = outputs if self.task == "joint" else dict.fromkeys(wanted, outputs["probabilities"])
+            shares = []
+            for column, (ids, real) in wanted.items():
+                best = np.argmax(given[column], axis=-1)
+                places = tuple(map(slice, best.shape))  # padding may be more, or less
+                shares.append(np.mean((best == ids[places])[real[places]]))
+            return float(np.mean(shares))
+
+        return right
+
+    def wanted(self, records, column):
+        """The true ids of a column of labels, -1 where unknown, and where they are: [N] of a label, [N, T] of tags."""
+        labels = self.labels[column] if self.task == "joint" else self.labels
+        known = {name: index for index, name in enumerate(labels.names)}
+        names = records.column(TASKS[self.task].columns.index(column))
+        if column == "label":
+            return np.array([known.get(name, -1) for name in names]), np.ones(len(names), bool)
+        rows = [[known.get(tag, -1) for tag in tags.split()][: self.max_length] for tags in names]
+        ids = np.full((len(rows), self.max_length), -1, np.int32)
+        for into, row in zip(ids, rows, strict=True):
+            into[: len(row)] = row
+        return ids, np.arange(self.max_length) < np.array([len(row) for row in rows])[:, None]
 
     def held_out(self):
         """Records that the model has not learnt from."""
-        return readers.json_lines(self.folder / training.HELD_OUT, sources.COLUMNS[self.task])
+        return readers.json_lines(self.folder / training.HELD_OUT, TASKS[self.task].columns)
+
+
+def _ranked(labels, probabilities):
+    """A dict a row of label -> probability, the likeliest first."""
+    return [{labels.names[i]: float(row[i]) for i in np.argsort(-row)} for row in probabilities]
+
+
+def _tagged(words, labels, probabilities):
+    """A list a row of (word, tag, probability), as long as the words or what is left of them."""
+    return [
+        [(word, labels.names[one.argmax()], float(one.max())) for word, one in zip(some, row, strict=False)]
+        for some, row in zip(words, probabilities, strict=True)
+    ]
 
 
 def compared(outputs, references):
@@ -169,15 +232,22 @@ def load(folder):
     before, settings = integrity.identity(folder), load_settings(folder / "settings.json")
     if not integrity.check(folder):
         progress.say(f"{folder} has no manifest.json, as an earlier version left it: its parts cannot be checked")
-    roles = {"classify": ["text"], "generate": ["target"], "translate": ["source", "target"]}[settings["task"]]
-    tokenizers = {role: pipelines.load_tokenizer(folder / "tokenizers" / role) for role in roles}
-    labels = None if settings["task"] == "translate" else pipelines.Labels.load(folder)
+    task = TASKS[settings["task"]]
+    tokenizers = {role: pipelines.load_tokenizer(folder / "tokenizers" / role) for role in task.roles}
+    labels = load_labels(folder, task.labels)
     model = load_model(folder / integrity.MODEL)
     if integrity.identity(folder) != before:
         raise ValueError(f"Expected a run that stays while it is read. Received: {folder}, just replaced; try again")
     run = Run(folder, settings, model, tokenizers, labels)
     expect_fitting(run)
     return run
+
+
+def load_labels(folder, columns):
+    """What `training.save_labels` wrote: Labels, a dict of them where several columns hold labels, or None."""
+    if len(columns) > 1:
+        return {column: pipelines.Labels.load(folder / "labels" / column) for column in columns}
+    return pipelines.Labels.load(folder) if columns else None
 
 
 def load_model(path):
@@ -199,8 +269,7 @@ def expect_fitting(run):
     """Raises ValueError where tokenizers or labels have other sizes than the model."""
     config = run.network.get_config()
     sizes = {"vocab_size": next(iter(run.tokenizers.values())).vocab_size}
-    if run.labels:
-        sizes["num_classes"] = len(run.labels)
+    sizes |= training.label_sizes(run.labels)
     if run.task == "translate":
         sizes["target_vocab_size"] = run.tokenizers["target"].vocab_size
     for name, size in sizes.items():

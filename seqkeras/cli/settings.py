@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from seqkeras.cli import options, usage
+from seqkeras.cli.tasks import TASKS
 
 NO_FILE = ("samples:", "tfds:")
 SHARE = "0.1"  # of the training records for validation, where nothing else is said
@@ -26,8 +27,8 @@ def _strings(value):
     return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
-def _two(value):
-    return isinstance(value, (list, tuple)) and len(value) == 2 and all(type(one) in (str, int) for one in value)
+def _columns(value):
+    return isinstance(value, (list, tuple)) and len(value) in (2, 3) and all(type(one) in (str, int) for one in value)
 
 
 def _or_null(kind):
@@ -41,11 +42,11 @@ def _among(names):
 _FILES = "a list of names of files", _strings
 _TEXT = "a string", lambda value: isinstance(value, str)
 SETTINGS = {  # name -> (what is expected, whether a value is that)
-    "task": _among(usage.MODELS),
+    "task": _among(TASKS),
     "data": _FILES,
     "validation": ("a list of names of files, or of one share", _strings),
     "test": _or_null(("a list of names of files, or of one share", _strings)),
-    "columns": _or_null(("a list of two names or numbers of columns", _two)),
+    "columns": _or_null(("a list of names or numbers of columns", _columns)),
     "header": ("true or false", lambda value: isinstance(value, bool)),
     "encoding": _TEXT,
     "tokenizer": _among(usage.TRAINED_TOKENIZERS),
@@ -112,7 +113,7 @@ def load(path):
 
 
 def _check_model(settings, path):
-    models = usage.MODELS[settings["task"]]
+    models = TASKS[settings["task"]].models
     if settings["model"] not in models:
         raise ValueError(
             f"Expected 'model' in {path} to be one of {', '.join(models)}. Received: {settings['model']!r}"

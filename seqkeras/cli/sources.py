@@ -5,11 +5,10 @@ from pathlib import Path
 
 from seqkeras.cli.preconditions import expect_file
 from seqkeras.cli.settings import SHARE, SHARES
+from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import readers, samples
+from seqkeras.pipelines.splits import checked
 from seqkeras.pipelines.text_files import unzipped
-
-COLUMNS = {"classify": ("text", "label"), "generate": ("label", "text"), "translate": ("source", "target")}
-EMBEDDED = {"classify": "languages", "generate": "territories", "translate": "dates"}
 
 
 def splits(settings):
@@ -33,7 +32,9 @@ def is_share(named):
 
 def embedded(name, task):
     """`samples:NAME`, or with the number of examples `samples:NAME:SIZE`."""
-    wanted = EMBEDDED[task]
+    wanted = TASKS[task].embedded
+    if wanted is None:
+        raise ValueError(f"Expected a file, as no samples are embedded to {task}. Received: {name!r}")
     match = re.fullmatch(rf"samples:{wanted}(?::(\d+))?", name)
     if not match:
         raise ValueError(f"Expected samples:{wanted} or samples:{wanted}:SIZE to {task}. Received: {name!r}")
@@ -44,27 +45,41 @@ def embedded(name, task):
 def read(paths, settings):
     """The records of one split: their columns in the order of the task.
 
-    Two paths are two files that say the same line by line. One path is a folder (a folder a class, or a file a
-    class), a `.jsonl` file, `tfds:NAME/SPLIT`, or a table.
+    Several paths are files that say the same line by line: source and target; words, tags and, of a joint task, label.
+    One path is a folder (a folder a class, or a file a class), a `.jsonl` file, `tfds:NAME/SPLIT`, or a table; of
+    words and tags a CoNLL file. A list of words becomes a text.
     """
-    task, encoding = settings["task"], settings["encoding"]
-    columns = settings["columns"]
-    if len(paths) == 2 and task == "translate":
-        return readers.parallel_lines(*paths, encoding=encoding)
+    return checked(_read(paths, settings), TASKS[settings["task"]].columns, "the data")
+
+
+def _read(paths, settings):
+    task, encoding, columns = settings["task"], settings["encoding"], settings["columns"]
+    names, path = TASKS[task].columns, paths[0]
+    if len(paths) == len(names) and task in BY_LINE:
+        for one in paths:
+            expect_file(one)
+        return BY_LINE[task](*paths, encoding=encoding)
     if len(paths) != 1:
-        two = ", or two of the same number of lines" if task == "translate" else ""
-        raise ValueError(f"Expected one file{two}. Received: {' '.join(paths)}")
-    path = paths[0]
+        several = f", or {len(names)} of the same number of lines: {', '.join(names)}" if task in BY_LINE else ""
+        raise ValueError(f"Expected one file{several}. Received: {' '.join(paths)}")
     if path.startswith("tfds:"):
         name, _, split = path.rpartition("/")
         if not name:
             raise ValueError(f"Expected tfds:NAME/SPLIT. Received: {path!r}")
-        return readers.tfds(name, split, columns or COLUMNS[task])
-    expect_file(path, folders=task != "translate")
+        return readers.tfds(name, split, columns or names)
+    by_class = task in ("classify", "generate")
+    expect_file(path, folders=by_class)
     if Path(path).is_dir():
         nested = any(entry.is_dir() for entry in Path(path).iterdir())
         found = (readers.folder_per_class if nested else readers.file_per_class)(path, encoding=encoding)
-        return found.select(*COLUMNS[task])
-    if unzipped(path).suffix.lower() == ".jsonl":
-        return readers.json_lines(path, columns or COLUMNS[task], encoding=encoding)
-    return readers.table(path, columns or (0, 1), header=settings["header"] or None, encoding=encoding)
+        return found.select(*names)
+    suffix = unzipped(path).suffix.lower()
+    if suffix == ".jsonl":
+        return readers.json_lines(path, columns or names, encoding=encoding)
+    if task == "tag" and suffix != ".csv":
+        return readers.conll(path, columns, encoding=encoding)
+    columns = columns or tuple(range(len(names)))
+    return readers.table(path, columns, header=settings["header"] or None, encoding=encoding)
+
+
+BY_LINE = {"translate": readers.parallel_lines, "tag": readers.slots, "joint": readers.slots}

@@ -17,6 +17,7 @@ import keras
 
 from seqkeras import distribution, folders, losses, metrics, pipelines, public, search
 from seqkeras.cli import integrity, preconditions, progress, sources
+from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import files
 
 FEW = 20  # batches an epoch; where there are more, those that are not full are left out, for XLA's sake
@@ -44,24 +45,33 @@ def prepare(records, settings, tokenizers=None, labels=None, **options):
     options |= {name: settings[name] for name in ("batch_size", "max_length", "seed")}
     few = len(records.get("train", ())) < FEW * settings["batch_size"]  # where every example of an epoch counts
     options |= {"num_buckets": settings["buckets"], "fixed_shapes": not few}
-    if settings["task"] == "translate":
-        function = pipelines.translation
-    else:
-        function = {"classify": pipelines.classification, "generate": pipelines.generation}[settings["task"]]
+    task = TASKS[settings["task"]]
+    if task.labels:
         options["labels"] = labels
+    if len(task.roles) == 1:
         tokenizers = tokenizers and next(iter(tokenizers.values()))
     untrained = {"tokenizer": settings["tokenizer"], "vocab_size": settings["vocab_size"]}
-    return function(**records, **({"tokenizer": tokenizers} if tokenizers else untrained), **options)
+    options |= {"tokenizer": tokenizers} if tokenizers else untrained
+    return getattr(pipelines, task.function)(**records, **options)
 
 
 def build(settings, tokenizers, labels):
     """The untrained model of a run: its class, its options, and the sizes that follow from the data."""
-    sizes = {"num_classes": len(labels)} if labels else {"target_vocab_size": tokenizers["target"].vocab_size}
+    sizes = label_sizes(labels)
+    if "target_vocab_size" in inspect.signature(getattr(public, settings["model"])).parameters:
+        sizes["target_vocab_size"] = tokenizers["target"].vocab_size
     first = next(iter(tokenizers.values()))
     model = getattr(public, settings["model"])
     if "max_length" in inspect.signature(model).parameters:
         sizes["max_length"] = settings["max_length"]
     return model(vocab_size=first.vocab_size, **sizes, **settings["options"])
+
+
+def label_sizes(labels):
+    """The arguments of a model that say how many classes there are."""
+    if isinstance(labels, dict):
+        return {"num_tags": len(labels["tags"]), "num_classes": len(labels["label"])}
+    return {"num_classes": len(labels)} if labels else {}
 
 
 def compile_for(task, model, settings, steps=None):
@@ -76,12 +86,14 @@ def compile_for(task, model, settings, steps=None):
             rate / 10, max(1, steps - rise), warmup_target=rate, warmup_steps=rise
         )
         optimizer = keras.optimizers.Adam(schedule if rise else rate, clipnorm=1.0)
-    watched = (
-        {"metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]}
-        if task == "classify"
-        else {"weighted_metrics": [metrics.TokenAccuracy(), metrics.Perplexity()]}
-    )
-    model.compile(optimizer or "adam", losses.CrossEntropy(settings["label_smoothing"]), **watched)
+    watched = {
+        "classify": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        "tag": [metrics.TokenAccuracy(name="accuracy")],
+        "joint": {name: [metrics.TokenAccuracy(name="accuracy")] for name in ("tags", "label")},
+    }.get(task, [metrics.TokenAccuracy(), metrics.Perplexity()])
+    loss = losses.CrossEntropy(settings["label_smoothing"])
+    loss = {"tags": loss, "label": loss} if task == "joint" else loss
+    model.compile(optimizer or "adam", loss, weighted_metrics=watched)
 
 
 def train(settings, data, held_out, folder, what):
@@ -111,7 +123,8 @@ def train(settings, data, held_out, folder, what):
     with distribution.strategy(settings["strategy"]).scope():
         model = build(settings, data.tokenizers, data.labels)
         compile_for(settings["task"], model, settings, data.steps["train"] * settings["epochs"])
-    whole = model if settings["task"] == "classify" else search.Greedy(model, settings["max_length"])
+    writes = "target" in TASKS[settings["task"]].roles
+    whole = search.Greedy(model, settings["max_length"]) if writes else model
     monitor = monitored(settings["task"], data.validation)
     fitted = {"train", "validation"} & set(data.steps)
     with (
@@ -135,21 +148,27 @@ def train(settings, data, held_out, folder, what):
 
 
 def monitored(task, validation):
-    """The figure that is least in the best epoch: of sequences one over all tokens, of all batches and replicas."""
-    return ("val_" if validation else "") + ("loss" if task == "classify" else "perplexity")
+    """The figure that is least in the best epoch."""
+    return ("val_" if validation else "") + ("perplexity" if "target" in TASKS[task].roles else "loss")
 
 
 def write(folder, settings, data, held_out):
     """All of a run but the model: settings, tokenizers, labels, and the records it will not learn from."""
     for role, tokenizer in data.tokenizers.items():
         tokenizer.save(folder / "tokenizers" / role)
-    if data.labels:
-        data.labels.save(folder)
+    save_labels(data.labels, folder)
     files.write_json(folder / "settings.json", settings)
-    names = sources.COLUMNS[settings["task"]]
+    names = TASKS[settings["task"]].columns
     rows = (dict(zip(names, row, strict=True)) for row in held_out)
     lines = [json.dumps(row, ensure_ascii=False, default=lambda value: value.tolist()) for row in rows]  # NumPy's
     files.write_bytes(folder / HELD_OUT, gzip.compress("\n".join(lines).encode("utf-8"), mtime=0))
+
+
+def save_labels(labels, folder):
+    """Writes labels.json; of several columns with labels one each, in folders labels/COLUMN."""
+    several = isinstance(labels, dict)
+    for column, named in labels.items() if several else [("", labels)] if labels else ():
+        named.save(folder / "labels" / column if several else folder)
 
 
 class Keep(keras.callbacks.Callback):

@@ -7,13 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from seqkeras.cli import options
+from seqkeras.cli.tasks import TASKS
 
-MODELS = {
-    "classify": ("SequenceClassifier",),
-    "generate": ("SequenceGenerator",),
-    "translate": ("AttentionSeq2Seq", "Seq2Seq", "TransformerSeq2Seq"),
-}
-TOKENIZERS = {"classify": "words", "generate": "characters", "translate": "unigram"}
 TRAINED_TOKENIZERS = ("characters", "bytes", "words", "unigram", "bpe")
 ENCODERS = {  # options that not every encoder has a use for
     "recurrent": {"num_layers", "cell", "bidirectional", "residual", "recurrent_dropout", "zoneout"},
@@ -85,7 +80,7 @@ def flags(asked, message):
 def _check_train(asked):
     if not asked.task:
         if not asked.settings:
-            asked.parser.error("expected a task (classify, generate, translate), or --from FILE")
+            asked.parser.error(f"expected a task ({', '.join(TASKS)}), or --from FILE")
         return
     if asked.settings:
         asked.parser.error("expected a task or --from FILE, which says the task too. Received: both")
@@ -134,16 +129,12 @@ def _train(commands):
     _kept(train)
     train.set_defaults(task=None, settings=None, overwrite=False)
     tasks = train.add_subparsers(metavar="TASK")
-    for task, text, data in (
-        ("classify", "a text to one of several labels", "text and label"),
-        ("generate", "a label to a text", "label and text"),
-        ("translate", "a text to a text", "source and target"),
-    ):
-        made = _command(tasks, task, text, usage=f"seqkeras train {task} FILE --name NAME [options]")
+    for task, entry in TASKS.items():
+        made = _command(tasks, task, entry.help, usage=f"seqkeras train {task} FILE --name NAME [options]")
         made.set_defaults(task=task)
-        _data(made, task, data)
+        _data(made, entry)
         _training(made)
-        _model(made, task)
+        _model(made, entry.models)
 
 
 def _kept(made):
@@ -153,17 +144,14 @@ def _kept(made):
     made.add_argument("--overwrite", action="store_true", default=unset, help="replace a run of that name")
 
 
-def _data(made, task, data):
+def _data(made, task):
     group = made.add_argument_group("data")
-    two = ", or two files, line by line" if task == "translate" else ""
-    group.add_argument(
-        "data",
-        nargs="+",
-        metavar="FILE",
-        help=f"a table (.tsv, .csv) of {data}{two}; .jsonl; .gz of these; "
-        + ("" if task == "translate" else "a folder a class; ")
-        + "tfds:NAME/SPLIT; samples:languages, samples:territories or samples:dates",
-    )
+    columns = ", ".join(task.columns)
+    kinds = [f"a table (.tsv, .csv) of {columns}" if task.columns != ("words", "tags") else "a CoNLL file"]
+    kinds += ["a folder a class"] if task.labels == ("label",) else [f"files of {columns}, line by line"]
+    kinds += [".jsonl", ".gz of these", "tfds:NAME/SPLIT"]
+    kinds += [f"samples:{task.embedded}"] if task.embedded else []
+    group.add_argument("data", nargs="+", metavar="FILE", help="; ".join(kinds))
     group.add_argument(
         "--validation", nargs="+", default=["0.1"], metavar="FILE", help="files, or the share to split off (0.1)"
     )
@@ -171,15 +159,18 @@ def _data(made, task, data):
         "--test", nargs="+", default=None, metavar="FILE", help="evaluated once, after training; files, or a share"
     )
     group.add_argument(
-        "--columns", type=_columns, metavar="A,B", help=f"{data}: names in the header, or numbers from 0"
+        "--columns",
+        type=_columns(len(task.columns)),
+        metavar="A,B,C"[: 2 * len(task.columns) - 1],
+        help=f"{columns}: names in the header, or numbers from 0",
     )
     group.add_argument("--header", action="store_true", help="the first line names the columns")
     group.add_argument("--encoding", default="utf-8", help="of the files (utf-8)")
     group.add_argument(
         "--tokenizer",
         choices=TRAINED_TOKENIZERS,
-        default=TOKENIZERS[task],
-        help=f"how a text becomes ids ({TOKENIZERS[task]})",
+        default=task.tokenizer,
+        help=f"how a text becomes ids ({task.tokenizer})",
     )
     group.add_argument(
         "--vocab-size", type=_number(int, 5, LARGEST_VOCABULARY), metavar="N", help="at most so many ids"
@@ -216,10 +207,10 @@ def _training(made):
     group.add_argument("--strategy", default="default", help="default, mirrored, or mirrored:CPU:0,CPU:1")
 
 
-def _model(made, task):
+def _model(made, models):
     group = made.add_argument_group("model")
-    group.add_argument("--model", choices=MODELS[task], default=MODELS[task][0], help=f"its class ({MODELS[task][0]})")
-    every = {option.name: option for model in reversed(MODELS[task]) for option in options.of(model)}
+    group.add_argument("--model", choices=models, default=models[0], help=f"its class ({models[0]})")
+    every = {option.name: option for model in reversed(models) for option in options.of(model)}
     for name, option in every.items():
         kind = {"action": argparse.BooleanOptionalAction}
         if option.type is not bool:
@@ -331,10 +322,16 @@ SEED = _number(int, 0, 2**32 - 1)
 SHARE = _number(float, 0, 1)
 
 
-def _columns(text):
-    columns = tuple(int(one) if one.isdigit() else one for one in text.split(","))
-    if len(columns) != 2:
-        raise argparse.ArgumentTypeError(f"expected two, with a comma between. Received: {text!r}")
-    if len(set(columns)) != 2:
-        raise argparse.ArgumentTypeError(f"expected two different columns. Received: {text!r}")
-    return columns
+def _columns(count):
+    """Reads so many names or numbers of columns."""
+
+    def read(text):
+        columns = tuple(int(one) if re.fullmatch("-?[0-9]+", one) else one for one in text.split(","))
+        if len(columns) != count:
+            expected = {2: "two, with a comma", 3: "three, with commas"}[count]
+            raise argparse.ArgumentTypeError(f"expected {expected} between. Received: {text!r}")
+        if len(set(columns)) != count:
+            raise argparse.ArgumentTypeError(f"expected {count} different columns. Received: {text!r}")
+        return columns
+
+    return read
