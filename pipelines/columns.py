@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from seqkeras.pipelines.arguments import whole
 from seqkeras.pipelines.tokenizers import train_tokenizer
+from seqkeras.pipelines.values import steps
 from seqkeras.pipelines.vocabulary import Tokenizer, unicode_text
 from seqkeras.pipelines.words import WordCharacters, Words
 from seqkeras.tokens import END, START
@@ -127,24 +128,6 @@ def numbers(records, column, width=None):
                 f"Expected numbers [T, {width}]. Received: shape {rows[-1].shape} in {records.places[index]}"
             )
     return ragged(rows, np.float32)
-
-
-def steps(values, dtype):
-    """[T, D] or [T] numbers as an array [T, D].
-
-    Raises:
-        ValueError: what is not a table of finite numbers.
-    """
-    try:
-        with np.errstate(over="ignore"):  # what dtype cannot hold is not finite, and refused below
-            array = np.asarray(values, dtype)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"Expected numbers [T, D] or [T]. Received: others ({error})") from None
-    if array.ndim not in (1, 2):
-        raise ValueError(f"Expected numbers [T, D] or [T]. Received: shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"Expected finite numbers. Received: shape {array.shape}, not all of them finite")
-    return array[:, None] if array.ndim == 1 else array
 
 
 def ragged(rows, dtype):

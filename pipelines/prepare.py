@@ -52,7 +52,9 @@ class Data:
             "same text in train": in validation and test, records whose text is in train too.
             "left out each epoch": in train, with `fixed_shapes`, the examples that fill no batch.
             Of `forecasting`: "windows", "series", series "too short" for a window; in train the "mean" and
-            "deviation" of each variable.
+            "deviation" of each variable, the names of the "variables" where they have some, those that are
+            "constant", and those that have a value "far out", a hundred times as far from the median as usual
+            values vary, with that value: it may stand for a missing one.
     """
 
     train: tf.data.Dataset | None = None

@@ -1,13 +1,18 @@
 """Tasks over sequences too long for one example: windows of series, chunks of documents."""
 
+import warnings
+
 import numpy as np
 import tensorflow as tf
 
 from seqkeras.pipelines.arguments import switch, whole
 from seqkeras.pipelines.batching import order
-from seqkeras.pipelines.columns import ids, steps, tokenizer_for, windows
+from seqkeras.pipelines.columns import ids, tokenizer_for, windows
 from seqkeras.pipelines.prepare import Data, described, fitted
+from seqkeras.pipelines.scaling import Scale, unscaled
 from seqkeras.pipelines.splits import splits
+from seqkeras.pipelines.values import columns as names_of
+from seqkeras.pipelines.values import steps
 from seqkeras.tokens import PAD, START
 
 
@@ -16,13 +21,17 @@ def forecasting(
 ):
     """Series -> (values [B, window, D], next [B, horizon, D]), an example for each place a window fits.
 
-    All variables are scaled to mean 0 and deviation 1 of the training series; `data.report["train"]` holds "mean" and
-    "deviation". A window lies within one split: to forecast the first values of `validation`, let it begin with the
-    last `window` rows of the training series.
+    All variables are scaled to mean 0 and deviation 1 of the training series, those that do not vary there to mean 0
+    alone; `data.report["train"]` holds "mean" and "deviation", the names of the "variables" where the series has
+    them, and which are "constant" or have a value "far out". A window lies within one split: to forecast the first
+    values of `validation`, let it begin with the last `window` rows of the training series. The windows of validation
+    and test come in the order of time.
 
     Args:
-        train, validation, test: a series [T, D] or [T], or a list of arrays, a series each; a list of lists of
-            numbers is one series [T, D]. Without `train` nothing is scaled.
+        train, validation, test: a series [T, D] or [T]: an array, a list of numbers or of rows of numbers, a `Series`
+            of `readers.series`, a DataFrame of numeric columns. Or a list of several of these, arrays or lists of
+            rows; a list of arrays [D] too short for a window each is one series of rows. Without `train` nothing is
+            scaled.
         window, horizon: values seen, values to say.
         stride: steps from one window to the next.
         batch_size: examples a batch.
@@ -31,24 +40,23 @@ def forecasting(
     Returns: `Data`.
 
     Raises:
-        ValueError: no series long enough for one window; numbers that are not finite; series of different widths.
+        ValueError: no series long enough for one window; what is no number, is masked, not finite or so far out that
+            nothing can be learnt beside it, such as a fill value of 1e20; series of different widths or variables.
     """
     whole(window=window, horizon=horizon, stride=stride, batch_size=batch_size)
     whole(0, seed=seed)
     switch(shuffle=shuffle)
     given = {"train": train, "validation": validation, "test": test}
-    given = {split: _series(series, split) for split, series in given.items() if series is not None}
+    given = {split: _listed(series, window + horizon) for split, series in given.items() if series is not None}
+    names = _variables(given)
+    given = {split: _checked(series, split) for split, series in given.items()}
     widths = {split: sorted({series.shape[1] for series in all_series}) for split, all_series in given.items()}
     if not given or len(set().union(*widths.values())) != 1:
         raise ValueError(f"Expected series of one width. Received: widths={widths}")
     data = Data(lengths={"values": window})
-    mean, deviation = 0.0, 1.0
-    if "train" in given:
-        rows = np.concatenate(given["train"])
-        mean, deviation = rows.mean(0), rows.std(0)
-        deviation[deviation == 0] = 1
+    scale = Scale(given["train"], names) if "train" in given else unscaled
     for split, all_series in given.items():
-        values = ((np.concatenate(all_series) - mean) / deviation).astype("float32")
+        values = scale(all_series, split)
         starts, first = [], 0
         for series in all_series:
             starts.append(np.arange(first, first + len(series) - window - horizon + 1, stride))
@@ -65,7 +73,13 @@ def forecasting(
         dataset = _windows(values, starts, window, horizon, batch_size, seed if shuffle and split == "train" else None)
         setattr(data, split, dataset)
     if "train" in given:
-        data.report["train"] |= {"mean": mean.tolist(), "deviation": deviation.tolist()}
+        data.report["train"] |= scale.report()
+        if scale.far:
+            warnings.warn(
+                f"Values far from the others of their variable: {scale.far}. Where they stand for missing ones, fill "
+                "them in or leave their rows out",
+                stacklevel=2,
+            )
     return data
 
 
@@ -81,24 +95,54 @@ def _windows(values, starts, window, horizon, batch_size, seed):
     return numbers.map(cut, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def _series(given, split):
-    """The series given, a list of arrays [T, D], one at least."""
-    many = isinstance(given, (list, tuple)) and all(hasattr(one, "__array__") or _is_table(one) for one in given)
-    given = given if many else [given]
-    if not given:
+def _listed(given, length):
+    """The series given, as a list.
+
+    Args:
+        length: steps of a window and its horizon, to tell rows from series.
+    """
+    if not isinstance(given, (list, tuple)) or not all(map(_is_series, given)):
+        return [given]
+    sizes = {np.shape(one)[0] if np.ndim(one) == 1 else None for one in given if not isinstance(one, (list, tuple))}
+    if len(sizes) == 1 and None not in sizes and sizes.pop() < length <= len(given):
+        return [list(given)]  # rows of one series
+    return list(given)
+
+
+def _is_series(one):
+    """Whether it is an array, or a list of rows of numbers."""
+    if isinstance(one, (list, tuple)):
+        return bool(one) and all(isinstance(row, (list, tuple)) or np.ndim(row) == 1 for row in one)
+    return hasattr(one, "__array__") and np.ndim(one) > 0
+
+
+def _variables(given):
+    """The names of the variables, the same in all series that have names.
+
+    Args:
+        given: dict of split -> list of series.
+    """
+    found = {names_of(one): split for split, many in given.items() for one in many}
+    named = [names for names in found if names]
+    if len(named) > 1:
+        raise ValueError(
+            f"Expected the same variables in every series. Received: {named[0]} in {found[named[0]]} and {named[1]} in "
+            f"{found[named[1]]}"
+        )
+    return named[0] if named else ()
+
+
+def _checked(series, split):
+    """A list of series as arrays [T, D], one at least."""
+    if not series:
         raise ValueError(f"Expected one series or more. Received: {split}=[]")
     checked = []
-    for number, one in enumerate(given, 1):
+    for number, one in enumerate(series, 1):
         try:
             checked.append(steps(one, "float64"))
         except ValueError as error:
             raise ValueError(f"{error} in series {number} of {split}") from None
     return checked
-
-
-def _is_table(one):
-    """Whether it is a list of rows of numbers."""
-    return isinstance(one, (list, tuple)) and all(isinstance(row, (list, tuple)) for row in one)
 
 
 def documents(

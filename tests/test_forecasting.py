@@ -160,6 +160,157 @@ def test_every_window_is_there_once_and_scaled_by_training(seed):
             pipelines.forecasting(**{"window": L, "horizon": H, **wrong})
 
 
+def rows_of(data, split="train"):
+    """All scaled rows that windows of stride 1 hold."""
+    windows = [np.concatenate(batch, axis=1) for batch in getattr(data, split).as_numpy_iterator()]
+    first, *others = np.concatenate(windows)
+    return np.concatenate([first, *(window[-1:] for window in others)])
+
+
+def weather(seed, rows=200):
+    return np.random.default_rng(seed).normal([10.0, 1000.0], [3.0, 0.1], (rows, 2))
+
+
+@pytest.mark.parametrize(
+    "kind", ["scalars", "arrays of one value", "tuples", "rows that are arrays", "lists of scalars"]
+)
+def test_a_series_may_be_a_list_of_what_numpy_has(kind, seed):
+    values = weather(seed, 30)
+    series = {
+        "scalars": list(values[:, 0]),
+        "arrays of one value": [np.array(one) for one in values[:, 0]],
+        "tuples": [tuple(row) for row in values],
+        "rows that are arrays": list(values),
+        "lists of scalars": [list(row) for row in values],
+    }[kind]
+    wanted = values if np.ndim(series) == 2 else values[:, :1]
+    data = pipelines.forecasting(series, window=L, horizon=H, shuffle=False)
+    assert data.report["train"]["series"] == 1
+    np.testing.assert_allclose(rows_of(data), (wanted - wanted.mean(0)) / wanted.std(0), atol=1e-5)
+
+
+def test_arrays_long_enough_for_a_window_each_are_a_series_each():
+    assert pipelines.forecasting([np.arange(9.0)] * 12, window=L, horizon=H).report["train"]["series"] == 12
+
+
+class Frame:
+    """A table with named columns, as pandas has it."""
+
+    def __init__(self, **columns):
+        self.columns, self.data = list(columns), columns
+
+    def __getitem__(self, name):
+        return self.data[name]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([list(row) for row in zip(*self.data.values(), strict=True)], dtype or object)
+
+
+def test_the_names_of_variables_are_in_the_report(seed):
+    values = weather(seed)
+    frame = Frame(warmth=values[:, 0], pressure=values[:, 1])
+    for given in (frame, [frame, frame], pipelines.readers.numeric.Series(values, ("warmth", "pressure"))):
+        report = pipelines.forecasting(given, values, window=L, horizon=H).report["train"]
+        assert report["variables"] == ["warmth", "pressure"]
+        np.testing.assert_allclose(report["mean"], values.mean(0))
+    assert "variables" not in pipelines.forecasting(values, window=L, horizon=H).report["train"]
+    with pytest.raises(
+        ValueError, match=r"same variables.*'warmth', 'pressure'\) in train.*'pressure', 'warmth'\) in test"
+    ):
+        turned = Frame(pressure=values[:, 1], warmth=values[:, 0])
+        pipelines.forecasting(frame, test=turned, window=L, horizon=H)
+    for wrong in (np.array(["a"] * 200), np.datetime64("2020-01-01") + np.arange(200)):
+        with pytest.raises(ValueError, match="(text|dates), such as .* in column 'when'.*in series 1 of train"):
+            pipelines.forecasting(Frame(when=wrong, warmth=values[:, 0]), window=L, horizon=H)
+
+
+@pytest.mark.parametrize("value", [0.1, -1 / 3, 1e7 / 3, 0.0, 1e-300])
+def test_a_variable_that_does_not_vary_is_left_as_it_is(value, seed):
+    values = weather(seed)
+    values[:, 1] = value * (1 + 1e-15 * np.random.default_rng(seed).normal(size=200))
+    later = values.copy()
+    later[:, 1] += 0.5
+    data = pipelines.forecasting(values, later, window=L, horizon=H)
+    assert data.report["train"]["constant"] == ["1"] and data.report["train"]["deviation"][1] == 1
+    assert np.abs(rows_of(data)[:, 1]).max() < 1e-6
+    np.testing.assert_allclose(rows_of(data, "validation")[:, 1], 0.5, atol=1e-6)
+
+
+def test_a_variable_that_varies_little_beside_its_size_is_none_that_does_not(seed):
+    pressure = 1e6 + np.random.default_rng(seed).normal(size=300)
+    assert pipelines.forecasting(pressure, window=L, horizon=H).report["train"]["constant"] == []
+
+
+@pytest.mark.parametrize("value", [1e200, -1e300, 9.969209968386869e36, 1e20, -1e20])
+@pytest.mark.parametrize("mostly", ["varied", "nothing", "two values"])
+def test_a_value_beside_which_nothing_is_left_is_refused_with_its_place(value, mostly, seed):
+    values = weather(seed)
+    if mostly == "nothing":  # as rain is
+        values[:150, 1] = 0
+    if mostly == "two values":
+        values[:, 1] = 0
+    clean = values.copy()
+    values[[17, 60, 61], 1] = value
+    text = f"{value:g}".replace("+", r"\+")
+    with pytest.raises(ValueError, match=f"Received: {text} in row 17, column 1 of train.*missing value"):
+        pipelines.forecasting(values, window=L, horizon=H)
+    with pytest.raises(ValueError, match=f"Received: {text} in row 17, column 'rain', series 2 of train"):
+        frame = Frame(warmth=values[:, 0], rain=values[:, 1])
+        pipelines.forecasting([clean, frame], window=L, horizon=H)
+    with pytest.raises(ValueError, match=f"Received: {text} in row 17, column 1 of validation"):
+        pipelines.forecasting(clean, values, window=L, horizon=H)
+
+
+def test_values_that_float32_does_not_hold_are_refused_where_nothing_is_scaled():
+    with pytest.raises(ValueError, match=r"float32 holds.*Received: 1e\+39 in row 3, column 0 of test"):
+        pipelines.forecasting(test=[1.0, 2.0, 3.0, 1e39, 4.0], window=2, horizon=1)
+
+
+def test_a_value_far_from_the_others_is_told(seed):
+    values = weather(seed)
+    values[17, 0] = -9999
+    with pytest.warns(UserWarning, match="far from the others.*'0': -9999"):
+        report = pipelines.forecasting(values, window=L, horizon=H).report["train"]
+    assert report["far out"] == {"0": -9999.0}
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_tails_are_no_values_far_out(seed):
+    rng = np.random.default_rng(seed)
+    usual = np.stack([rng.lognormal(0, 1, 1000), rng.exponential(size=1000) * (rng.random(1000) < 0.2)], axis=1)
+    assert pipelines.forecasting(usual, window=L, horizon=H).report["train"]["far out"] == {}
+
+
+WRONG_VALUES = {
+    "complex": ([1 + 2j, 3], "complex numbers, such as"),
+    "dates": (np.datetime64("2020-01-01") + np.arange(9), "dates, such as"),
+    "spans": (np.arange(9).astype("timedelta64[h]"), "spans of time"),
+    "text": (["1", "2"], "text, such as"),
+    "text among numbers": (np.array([1.0, "2"], object), "str '2' at row 1"),
+    "nothing among numbers": ([1.0, None], "numbers"),
+    "bytes": (np.array([b"1"]), "bytes"),
+    "fields": (np.zeros(3, [("a", float)]), "records"),
+    "masked": (np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0]), "1 masked, the first at row 1; fill them in"),
+    "masked rows": ([np.ma.array([1.0, 2.0]), np.ma.array([3.0, 4.0], mask=[0, 1])], "1 masked, the first at row 1"),
+    "a masked value": ([1.0, np.ma.masked, 2.0], "1 masked, the first at row 1"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_VALUES)
+def test_values_that_are_no_real_numbers_are_refused(name):
+    values, message = WRONG_VALUES[name]
+    with pytest.raises(ValueError, match=f"{message}.* in train record 2"):
+        pipelines.series([([1.0, 2.0], "a"), (values, "b")])
+    with pytest.raises(ValueError, match=f"{message}.* in series [12] of train"):
+        pipelines.forecasting(values, window=1, horizon=1)
+
+
+def test_values_with_an_empty_mask_and_truths_are_numbers():
+    masked = np.ma.array([1.0, 2.0], mask=[0, 0])
+    data = pipelines.series([(masked, "a"), (np.array([True, False]), "b")], shuffle=False)
+    assert next(data.train.as_numpy_iterator())[0]["values"][..., 0].tolist() == [[1, 2], [1, 0]]
+
+
 def test_documents_go_on_row_by_row_and_nothing_is_lost(seed):
     rng = np.random.default_rng(seed)
     texts = ["".join(rng.choice(list("abc"), size)) for size in (40, 3, 11, 1, 90)]
