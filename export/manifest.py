@@ -1,8 +1,11 @@
 """What a bundle's manifest.json says: read from a stranger, believed in nothing that the runtime relies on."""
 
+import errno
 import hashlib
 import json
+import os
 import re
+import stat
 from numbers import Real
 from pathlib import Path
 
@@ -14,6 +17,7 @@ WRITTEN = {"translate": "target", "generate": "target", "continue": "text"}  # w
 LABELLED = ("classify", "tag", "understand", "generate")  # tasks that need names of the classes,
 SCALED = ("forecast",)  # mean and deviation of the values that were learnt from
 THREADS = 256  # more than any machine of this kind has a use for
+LARGEST, LARGEST_MANIFEST = 2**32, 2**26  # bytes
 
 
 def roles(task, inputs):
@@ -34,7 +38,7 @@ _MANIFEST = {  # what is relied on; there may be more
     "task": str,
     "tokenizers": {str: {"end": bool}},
     "signatures": {str: {"inputs": _TENSORS, "outputs": _TENSORS}},
-    "files": {str: {"sha256": str}},
+    "files": {str: {"sha256": str, "bytes": int}},
 }
 _NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # of a file, inside the folder on every system
 
@@ -46,7 +50,11 @@ def read(folder):
         ValueError: it is missing, or no manifest.
     """
     try:
-        manifest = json.loads((Path(folder) / "manifest.json").read_bytes())
+        with opened(Path(folder) / "manifest.json") as file:
+            text = file.read(LARGEST_MANIFEST + 1)
+        if len(text) > LARGEST_MANIFEST:
+            raise ValueError(f"a manifest.json of more than {LARGEST_MANIFEST} bytes")
+        manifest = json.loads(text)
         _expect(manifest, _MANIFEST, "a bundle's manifest")
         _check(manifest)
     except (OSError, ValueError, RecursionError) as error:
@@ -114,12 +122,53 @@ def check_scale(scale, widths):
         raise ValueError(f"Expected mean, and deviation above 0, of {widths} variables. Received: scale={scale}")
 
 
+def opened(path):
+    """A regular file, opened to be read. A link, a pipe or a device is an OSError, at once: nothing is waited for."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def contents(folder, name, known):
+    """The bytes of a file that a manifest describes, read once.
+
+    Args:
+        folder: of the bundle.
+        name: of the file in it.
+        known: dict of its "sha256" and "bytes".
+
+    Raises:
+        ValueError: it is missing, reached through a link, no regular file, or of another size or checksum.
+    """
+    path = Path(folder) / name
+    try:
+        if os.path.realpath(path) != os.path.join(os.path.realpath(folder), name):
+            raise OSError(errno.ELOOP, "a link leads elsewhere")
+        with opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            data = file.read() if size == known["bytes"] <= LARGEST else b""
+    except OSError as error:
+        why = error.strerror
+    else:
+        if size != known["bytes"] or size > LARGEST:
+            why = f"{size} bytes, not {known['bytes']}"
+        elif hashlib.sha256(data).hexdigest() == known["sha256"]:
+            return data
+        else:
+            why = "another checksum"
+    raise ValueError(f"Expected the file the manifest describes. Received: {path} is missing or was changed ({why})")
+
+
 def sha256(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    """The checksum of a regular file, in hexadecimal digits."""
+    with opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unchanged(path, known):
-    """Whether there is a file, and its checksum is the one that is known."""
+    """Whether there is a regular file, no link, and its checksum is the one that is known."""
     try:
         return sha256(path) == known
     except OSError:

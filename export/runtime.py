@@ -18,12 +18,22 @@ from seqkeras.export import manifest as manifests
 from seqkeras.pipelines import tokenizers
 from seqkeras.tokens import END, PAD
 
+MODEL = "model.tflite"
+
 
 class Interpreter:
-    """The LiteRT interpreter."""
+    """The LiteRT interpreter.
 
-    def __init__(self, path, num_threads=1):
-        self._interpreter = litert.Interpreter(model_path=str(path), num_threads=num_threads)
+    Args:
+        file: a path, or the file's bytes: what happens to the path later does not matter to them.
+        num_threads: that it takes.
+
+    Raises:
+        ValueError: LiteRT's verifier finds the file damaged.
+    """
+
+    def __init__(self, file, num_threads=1):
+        self._interpreter = _interpreter(file, num_threads)
         self.signatures = sorted(self._interpreter.get_signature_list())
         self._runners = {}
         self._lock = threading.Lock()
@@ -47,12 +57,20 @@ class Interpreter:
 
 
 class Compiled:
-    """LiteRT's CompiledModel."""
+    """LiteRT's CompiledModel, after the interpreter's verifier: by itself it dies of a damaged file, with the process.
 
-    def __init__(self, path, num_threads=1):
+    Arguments and errors as of `Interpreter`.
+    """
+
+    def __init__(self, file, num_threads=1):
+        _interpreter(file, 1)
         options = Options()
         options.cpu_options.num_threads = num_threads
-        self._model = CompiledModel.from_file(str(path), options=options)
+        if isinstance(file, bytes):
+            self._file = file  # whose memory the model reads
+            self._model = CompiledModel.from_buffer(file, options=options)
+        else:
+            self._model = CompiledModel.from_file(str(file), options=options)
         self.signatures = sorted(self._model.get_signature_list())
         self._buffers = {}
         self._lock = threading.Lock()
@@ -82,6 +100,11 @@ class Compiled:
                 name: outs[name].read(int(np.prod(shape)), dtype).reshape(shape)
                 for name, (shape, dtype) in outputs.items()
             }
+
+
+def _interpreter(file, num_threads):
+    what = {"model_content": file} if isinstance(file, bytes) else {"model_path": str(file)}
+    return litert.Interpreter(**what, num_threads=num_threads)
 
 
 RUNTIMES = {"interpreter": Interpreter, "compiled": Compiled}
@@ -121,7 +144,10 @@ class Bundle:
         """The task's signature as it is, arrays in, dict of arrays out; random numbers it wants are drawn here."""
         if "uniform" in self.inputs and "uniform" not in inputs:
             inputs["uniform"] = self._random.random(self.inputs["uniform"]["shape"], "float32")
-        return self._model.run(self.manifest["task"], inputs)
+        try:
+            return self._model.run(self.manifest["task"], inputs)
+        except RuntimeError as error:
+            raise ValueError(f"Expected a {MODEL} that runs. Received: one that does not ({error})") from None
 
     def ids(self, text, name, fewest=1):
         """A text as the input `name`, [1, length], or [1, length, C] where each token is a row of C."""
@@ -276,30 +302,53 @@ def load(folder, runtime="interpreter", num_threads=None, seed=None):
         `Forecaster`.
 
     Raises:
-        ValueError: an unknown runtime; no bundle; a file that is missing, differs from the manifest or, among the
-            tokenizers', is not in it.
+        ValueError: an unknown runtime; no bundle; a file that is missing, a link, no regular file, differs from the
+            manifest or, among the tokenizers', is not in it; one that LiteRT refuses; a tokenizer of another size than
+            the model's.
     """
     if num_threads is not None:
         num_threads = given.checked_threads(num_threads)
     arguments.choice(*RUNTIMES, runtime=runtime)
     folder = Path(folder)
     manifest = manifests.read(folder)
-    for name, known in manifest["files"].items():
-        if not manifests.unchanged(folder / name, known["sha256"]):
-            raise ValueError(
-                f"Expected the file the manifest describes. Received: {folder / name} is missing or was changed"
-            )
+    files = {name: manifests.contents(folder, name, known) for name, known in manifest["files"].items()}
     strays = [name for name in manifests.unlisted(folder, manifest) if name.startswith("tokenizers/")]
     if strays:
         raise ValueError(f"Expected the files the manifest lists. Received: {strays[0]} beside them in {folder}")
-    model = RUNTIMES[runtime](folder / "model.tflite", num_threads or manifest["num_threads"])
-    task = manifest["task"]
+    model = _running(folder / MODEL, files[MODEL], runtime, num_threads or manifest["num_threads"], manifest)
+    roles = {role: tokenizers.load(folder / "tokenizers" / role) for role in manifest["tokenizers"]}
+    _check_sizes(roles, manifest)
+    given.check_characters(roles, model.inputs(manifest["task"]))
+    return TASKS[manifest["task"]](manifest, model, roles, seed)
+
+
+def _running(path, data, runtime, num_threads, manifest):
+    """The model of a file's bytes, with the signature that the manifest tells."""
+    try:
+        model = RUNTIMES[runtime](data, num_threads)
+        task, signatures = manifest["task"], model.signatures
+        said = [model.inputs(task), model.outputs(task)] if task in signatures else None
+    except (ValueError, RuntimeError, MemoryError) as error:
+        raise ValueError(f"Expected a whole LiteRT file. Received: {path}, which LiteRT refuses ({error})") from None
     told = [
         {name: (tuple(x["shape"]), x["dtype"]) for name, x in manifest["signatures"][task][side].items()}
         for side in ("inputs", "outputs")
     ]
-    if task not in model.signatures or [model.inputs(task), model.outputs(task)] != told:
-        raise ValueError(f"Expected the signature {task!r} of the manifest. Received: {folder / 'model.tflite'}")
-    roles = {role: tokenizers.load(folder / "tokenizers" / role) for role in manifest["tokenizers"]}
-    given.check_characters(roles, model.inputs(task))
-    return TASKS[task](manifest, model, roles, seed)
+    if said != told:
+        raise ValueError(f"Expected the signature {task!r} of the manifest. Received: {path} with {said}")
+    return model
+
+
+def _check_sizes(roles, manifest):
+    """That each tokenizer has as many ids as the model."""
+    logits = manifest["signatures"].get("step", {}).get("outputs", {}).get("logits", {"shape": []})["shape"]
+    for role, tokenizer in roles.items():
+        sizes = [manifest["tokenizers"][role].get("vocab_size", tokenizer.vocab_size)]
+        if role == manifests.WRITTEN.get(manifest["task"]):
+            sizes += logits[-1:]
+        for size in sizes:
+            if size != tokenizer.vocab_size:
+                raise ValueError(
+                    f"Expected a {role} tokenizer of the model's {size} ids. Received: one of "
+                    f"{tokenizer.vocab_size} in tokenizers/{role}; a tokenizer goes with the model it was trained for"
+                )

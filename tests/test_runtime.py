@@ -1,7 +1,11 @@
 """A bundle in use gives the model's own answers, and clear errors for what it cannot read."""
 
+import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -14,6 +18,7 @@ from hypothesis import strategies as st
 from seqkeras.export import load_bundle
 from seqkeras.export import runtime as runtimes
 from seqkeras.export.runtime import Compiled, Forecaster, Interpreter
+from seqkeras.pipelines import Characters
 from seqkeras.tokens import END
 
 TEXTS = ["a", "hello", "the cat sat on"]
@@ -188,6 +193,135 @@ def test_a_changed_or_missing_file_is_found(copy, file):
         load_bundle(copy)
     (copy / file).unlink()
     with pytest.raises(ValueError, match="is missing or was changed"):
+        load_bundle(copy)
+
+
+def adopt(folder, *names):
+    """Has the manifest know these files as they are now."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    for name in names:
+        content = (folder / name).read_bytes()
+        manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def damaged(whole, count):
+    """Copies of a file with bits turned, its end cut off, bytes zeroed, or an offset that leads astray."""
+    rng = np.random.default_rng(5)
+    for number in range(count):
+        data, at = bytearray(whole), int(rng.integers(8, len(whole) - 8))
+        if number % 4 == 0:
+            for place in rng.integers(0, len(data), 16):
+                data[place] ^= 1 << int(rng.integers(8))
+        elif number % 4 == 1:
+            del data[at:]
+        elif number % 4 == 2:
+            data[at : at + 64] = bytes(len(data[at : at + 64]))
+        else:
+            data[at // 4 * 4 : at // 4 * 4 + 4] = int(rng.choice([0, 7, 2**31 - 1, 2**32 - 1])).to_bytes(4, "little")
+        yield bytes(data)
+
+
+LOADING = """
+import sys
+from pathlib import Path
+from seqkeras.export.runtime import RUNTIMES
+refused = 0
+for path in sorted(Path(sys.argv[2]).iterdir()):
+    try:
+        RUNTIMES[sys.argv[1]](path.read_bytes())
+    except (ValueError, RuntimeError):
+        refused += 1
+print("refused", refused)
+"""
+
+
+@RUNTIMES
+def test_a_damaged_file_is_an_error_and_not_the_end_of_the_process(runtime, tmp_path):
+    for number, data in enumerate(damaged(family("generate").path.read_bytes(), 64)):
+        (tmp_path / str(number)).write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, runtime, tmp_path], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout.split()[-1]) >= 16  # each that was cut
+
+
+@RUNTIMES
+def test_a_bundle_with_a_damaged_file_whose_checksum_fits_is_refused(runtime, copy):
+    (copy / "model.tflite").write_bytes((copy / "model.tflite").read_bytes()[:-4000])
+    adopt(copy, "model.tflite")
+    with pytest.raises(
+        ValueError, match="Expected a whole LiteRT file. Received: .*model.tflite, which LiteRT refuses"
+    ):
+        load_bundle(copy, runtime)
+
+
+@RUNTIMES
+def test_a_file_changed_under_a_loaded_bundle_changes_nothing(runtime, copy):
+    generate = load_bundle(copy, runtime)
+    expected = generate("first")
+    with open(copy / "model.tflite", "r+b") as file:
+        file.truncate(100)
+    assert generate("first") == expected and isinstance(generate("second"), str)
+
+
+def linked(path):
+    os.replace(path, path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def linked_folder(path):
+    os.replace(path.parent, path.parent.with_name("elsewhere"))
+    path.parent.symlink_to(path.parent.with_name("elsewhere"))
+
+
+def piped(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def device(path):
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def longer(path):
+    path.write_bytes(path.read_bytes() + b" ")
+
+
+@pytest.mark.parametrize("change", [linked, linked_folder, piped, device, folder, longer])
+@pytest.mark.parametrize("file", ["model.tflite", "tokenizers/target/tokenizer.json", "manifest.json"])
+def test_only_regular_files_of_the_known_size_are_read(copy, file, change):
+    if change is linked_folder and "/" not in file or change is longer and file == "manifest.json":
+        pytest.skip("another case")
+    change(copy / file)
+    with pytest.raises(ValueError, match="Expected "):
+        load_bundle(copy)
+
+
+def test_a_tokenizer_of_another_size_than_the_models_is_refused(copy):
+    Characters.train(["abc"]).save(copy / "tokenizers" / "target")
+    adopt(copy, "tokenizers/target/tokenizer.json")
+    match = "a target tokenizer of the model's 31 ids. Received: one of 7 in tokenizers/target"
+    with pytest.raises(ValueError, match=match):
+        load_bundle(copy)
+    manifest = json.loads((copy / "manifest.json").read_bytes())
+    manifest["tokenizers"]["target"]["vocab_size"] = 7
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match=match):
+        load_bundle(copy)
+
+
+def test_a_manifest_of_any_size_is_told_at_once(copy):
+    with open(copy / "manifest.json", "wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ValueError, match="a manifest.json of more than 67108864 bytes"):
         load_bundle(copy)
 
 
