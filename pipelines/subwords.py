@@ -94,8 +94,7 @@ class SentencePiece(Tokenizer):
         write_bytes(Path(folder) / "sentencepiece.model", self.model)
         super().save(folder)
 
-    def encode_batch(self, texts):
-        """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
+    def _encode_batch(self, texts):
         return self._graph.tokenize(texts)
 
     def _encode(self, text):

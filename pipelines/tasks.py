@@ -148,7 +148,10 @@ def tagging(
     characters=None,
     **options,
 ):
-    """(words, tags) -> (ids [B, T], tags [B, T], weight [B, T]); words and tags separated by white space.
+    """(words, tags) -> (ids [B, T], tags [B, T], weight [B, T]); each a list, or a text with white space between them.
+
+    A word of a list stays one word, whatever white space is in it: `data.records` holds texts that `words.join` makes,
+    and `data.tokenizers["text"].words(text)` are the words as they were.
 
     There must be as many tags as the tokenizer makes ids; "words" trains one that leaves punctuation on its word.
 

@@ -36,8 +36,7 @@ class Characters(Tokenizer):
     def settings(self):
         return {"vocabulary": list(self.vocabulary.pieces)}
 
-    def encode_batch(self, texts):
-        """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
+    def _encode_batch(self, texts):
         return self._codes.lookup(tf.strings.unicode_decode(texts, "UTF-8"))
 
     def _encode(self, text):
@@ -70,8 +69,7 @@ class Bytes(Tokenizer):
     def settings(self):
         return {}
 
-    def encode_batch(self, texts):
-        """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
+    def _encode_batch(self, texts):
         split = tf.strings.bytes_split(texts)
         values = tf.reshape(tf.io.decode_raw(split.flat_values, tf.uint8), [-1])
         return split.with_flat_values(tf.cast(values, tf.int32) + SPECIAL)

@@ -51,8 +51,8 @@ def _made(kind, settings):
 class Tokenizer(tf.Module):
     """The surface every tokenizer has. A tf.Module, so that a SavedModel which holds one keeps its tables.
 
-    A subclass gives `train`, `vocab_size`, `settings`, `encode_batch`, and for one text or one row of real
-    ids `_encode`, `_decode`, `_decode_batch`.
+    A subclass gives `train`, `vocab_size`, `settings`, and for one text or one row of real ids `_encode`, `_decode`,
+    for many as graph operations `_encode_batch`, `_decode_batch`.
     """
 
     def encode(self, texts):
@@ -69,9 +69,24 @@ class Tokenizer(tf.Module):
         if array.ndim > 1 if array is not None else ids and not isinstance(ids[0], Number):
             return [self.decode(row) for row in ids]
         ids = ids[: ids.index(END)] if END in ids else ids
-        if any(not isinstance(one, Integral) or not 0 <= one < self.vocab_size for one in ids):
-            raise ValueError(f"Expected ids from 0 to {self.vocab_size - 1}. Received: ids={ids}")
+        for place, one in enumerate(ids):
+            if not isinstance(one, Integral) or isinstance(one, bool) or not 0 <= one < self.vocab_size:
+                raise ValueError(
+                    f"Expected ids from 0 to {self.vocab_size - 1}. Received: {one!r:.60} at place {place}"
+                )
         return self._decode([one for one in ids if one not in (PAD, START)])
+
+    def encode_batch(self, texts):
+        """`encode` as graph operations: string [B] -> int32 [B, None], ragged; of WordCharacters [B, None, None]."""
+        try:
+            texts = tf.convert_to_tensor(texts)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Expected texts [B]. Received: {texts!r:.80} ({error})") from None
+        if texts.shape == [0]:  # without a text there is none to tell the type by
+            texts = tf.zeros([0], tf.string)
+        if texts.shape.rank not in (None, 1) or texts.dtype != tf.string:
+            raise ValueError(f"Expected texts [B]. Received: {texts.dtype.name} {texts.shape}")
+        return self._encode_batch(texts)
 
     def decode_batch(self, ids):
         """`decode` as graph operations: whole numbers [B, T], ragged or not -> string [B]."""
@@ -123,6 +138,11 @@ class Vocabulary(tf.Module):
             check_size(vocab_size)
         counted = sorted(Counter(pieces).items(), key=lambda item: (-item[1], item[0]))
         kept = [piece for piece, count in counted if count >= min_count]
+        if not kept:
+            raise ValueError(
+                f"Expected texts in which at least one piece occurs {min_count} times or more. Received: "
+                f"{len(counted)} different pieces; give texts that are not blank, or lower `min_count`"
+            )
         return cls(kept if vocab_size is None else kept[: vocab_size - SPECIAL])
 
     def encode(self, pieces):

@@ -50,8 +50,7 @@ class Words(Tokenizer):
             "vocabulary": list(self.vocabulary.pieces),
         }
 
-    def encode_batch(self, texts):
-        """`encode` as graph operations: string [B] -> int32 [B, None], ragged."""
+    def _encode_batch(self, texts):
         if self.lower:
             codes = tf.strings.unicode_decode(texts, "UTF-8")
             lowered = self._lower.lookup(codes)
@@ -116,9 +115,8 @@ class WordCharacters(Tokenizer):
         words = (word for text in unicode_texts(texts) for word in _split(text, self.punctuation))
         return sum(len(word) > self.word_length for word in words)
 
-    def encode_batch(self, texts):
-        """`encode` as graph operations: string [B] -> int32 [B, None, None], ragged."""
-        words = _split_batch(texts, self.punctuation)
+    def _encode_batch(self, texts):
+        words = _split_batch(texts, self.punctuation)  # [B, None], their ids [B, None, None]
         codes = tf.strings.unicode_decode(words.flat_values, "UTF-8")
         return words.with_flat_values(self._codes.lookup(codes[:, : self.word_length]))
 

@@ -163,6 +163,17 @@ def test_graph_decodes_broken_bytes_as_python_does(trained, values):
         assert decoded.decode("utf-8") == trained[name].decode(ids), name
 
 
+def test_encode_batch_takes_texts(tokenizer):
+    expected = tokenizer.encode(["cats", ""])
+    for texts in (["cats", ""], ("cats", ""), np.array(["cats", ""]), tf.constant(["cats", ""])):
+        assert tokenizer.encode_batch(texts).to_list() == expected
+    for nothing in ([], np.array([], str), tf.constant([], tf.string)):
+        assert tokenizer.encode_batch(nothing).to_list() == []
+    for wrong in ("cats", [["cats"]], [1], ["a\ud800"], None, [["a"], ["b", "c"]]):
+        with pytest.raises(ValueError, match=r"Expected texts \[B\]. Received: "):
+            tokenizer.encode_batch(wrong)
+
+
 def test_decode_batch_takes_rows_of_ids(tokenizer):
     ids = tokenizer.encode("cats")
     for rows in ([ids], np.array([ids]), tf.constant([ids], tf.int64), tf.ragged.constant([ids])):
@@ -199,9 +210,11 @@ def test_decode_takes_lists_arrays_and_tensors(trained):
     assert tokenizer.decode([]) == ""
     assert tokenizer.decode(np.zeros((0, 5), np.int32)) == tokenizer.decode(tf.zeros((0, 5), tf.int32)) == []
     assert tokenizer.decode(np.zeros((2, 0), np.int32)) == ["", ""]
-    for wrong in ([4.5], np.array([4.0])):
+    for wrong in ([4.5], np.array([4.0]), [True]):
         with pytest.raises(ValueError, match="Expected ids"):
             tokenizer.decode(wrong)
+    with pytest.raises(ValueError, match="Received: 1000000 at place 3$"):
+        tokenizer.decode([4, 4, 4, 10**6] + [4] * 10**5)
 
 
 @pytest.mark.parametrize("bad", [-1, 10**6])
@@ -287,7 +300,7 @@ def test_characters_of_words_are_those_of_each_word(punctuation, tmp_path):
 def test_graph_reads_the_characters_of_any_words_as_python_does(texts, punctuation):
     characters = WordCharacters(["a", "\u00e9", "\U0001f600"], 3, punctuation)
     words = Words(["a"], lower=True, punctuation=punctuation)
-    assert graph(characters, texts) == characters.encode(texts)
+    assert characters.encode_batch(tf.constant(texts)).to_list() == characters.encode(texts)
     assert [len(rows) for rows in characters.encode(texts)] == [len(ids) for ids in words.encode(texts)]
 
 
@@ -433,6 +446,16 @@ def test_a_vocabulary_of_no_possible_size_is_refused_at_once(train, size):
 def test_train_tokenizer_refuses_a_size_that_is_not_possible(name):
     with pytest.raises(ValueError, match="Received: vocab_size=2000000000"):
         train_tokenizer(name, SENTENCES, 2_000_000_000)
+
+
+@pytest.mark.parametrize("train", [Characters.train, Words.train, WordCharacters.train])
+def test_texts_of_nothing_are_refused_with_what_to_do(train):
+    with pytest.raises(ValueError, match="at least one piece occurs 1 times.*Received: 0 different.*not blank"):
+        train(["", ""])
+    with pytest.raises(
+        ValueError, match="at least one piece occurs 3 times.*Received: [23] different.*lower `min_count`"
+    ):
+        train(["a b"], min_count=3)
 
 
 def test_subwords_say_how_small_a_vocabulary_may_be():
