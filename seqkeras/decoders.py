@@ -24,6 +24,10 @@ class RecurrentStack(Masked):
     """Embedding, recurrent layers and output layer, which both recurrent decoders are made of.
 
     The initial state of each layer is tanh(V c), c a vector [B, M] that summarises the memory (Cho et al. 2014, 2.2).
+
+    The output layer W y + b begins with weights of variance 1 / units, so that W y varies as much as y (LeCun, Bottou,
+    Orr & Mueller, Efficient BackProp, 1998, section 4.6). Glorot's 2 / (units + vocab_size) is far less for a large
+    vocabulary, and so is what the layers below learn at first.
     """
 
     def __init__(
@@ -50,7 +54,7 @@ class RecurrentStack(Masked):
         ]
         self.num_states = self.recurrences[0].cell.num_states
         self.bridge = keras.layers.Dense(num_layers * self.num_states * units, activation="tanh", name="bridge")
-        self.logits = keras.layers.Dense(vocab_size, name="logits")
+        self.logits = keras.layers.Dense(vocab_size, kernel_initializer="lecun_uniform", name="logits")
         self.drop = keras.layers.Dropout(dropout)
 
     def build_stack(self, summary_width, context_width, output_width):

@@ -25,6 +25,7 @@ from seqkeras import (
     signatures,
     tagging,
     tokens,
+    training_report,
     transformer,
 )
 from seqkeras.diagnosis import Diagnosis

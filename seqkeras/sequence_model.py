@@ -1,16 +1,18 @@
 """What every model family shares in training and evaluation."""
 
 import inspect
+import warnings
 
 import keras
 import numpy as np
 from keras import ops
 
-from seqkeras import arguments, distribution, output_bias
+from seqkeras import arguments, distribution, output_bias, training_report
 from seqkeras.metrics import of_text
 from seqkeras.objective import Objective, by_output
 
 MOST_BATCHES = 500  # that `fit` reads beforehand
+FEWEST_STEPS = 100  # of a training after which `fit` looks whether the answers depend on the input
 
 
 class SequenceModel(keras.Model):
@@ -63,7 +65,7 @@ class SequenceModel(keras.Model):
         """As of `keras.Model`; before it, `adapt`, where `output_bias` is "frequencies" and the bias is still zero.
 
         For that at most 500 batches are read. A generator, which can be read only once, is left alone: call `adapt`
-        yourself.
+        yourself. A warning follows a training of 100 steps or more whose model says the same for every input.
         """
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         variables = keras.tree.flatten(self.output_biases())
@@ -73,7 +75,15 @@ class SequenceModel(keras.Model):
             and not any(np.any(ops.convert_to_numpy(v)) for v in variables)
         ):
             self._adapt(self._first_batches(**given), given.get("class_weight"))
-        return super().fit(*args, **kwargs)
+        history = super().fit(*args, **kwargs)
+        if int(ops.convert_to_numpy(self.optimizer.iterations)) >= FEWEST_STEPS:
+            self._warn_of_constant_answers(**given)
+        return history
+
+    def _warn_of_constant_answers(self, x=None, y=None, sample_weight=None, **_):
+        batch = training_report.first_batch(x, y, sample_weight)
+        if advice := batch and training_report.constant_answers(self, batch):
+            warnings.warn(advice, stacklevel=3)
 
     def _first_batches(self, x=None, y=None, sample_weight=None, validation_split=0.0, steps_per_epoch=None, **_):
         """(targets, weight) of what `fit` trains on, as far as it is looked at beforehand."""
