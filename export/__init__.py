@@ -3,7 +3,7 @@
 from seqkeras.export.audit import audit
 from seqkeras.export.bundle import write_bundle
 from seqkeras.export.examples import held_out, spread
+from seqkeras.export.loading import load as load_bundle
 from seqkeras.export.parity import parity
-from seqkeras.export.runtime import load as load_bundle
 from seqkeras.export.saved_model import to_saved_model
 from seqkeras.export.tflite import to_tflite

@@ -10,6 +10,7 @@ import numpy as np
 from seqkeras import arguments, folders
 from seqkeras.export import given, loops, snippets
 from seqkeras.export import manifest as manifests
+from seqkeras.export import quantize as weights
 from seqkeras.export.parity import check_metric, parity
 from seqkeras.export.tflite import checked_length, to_tflite
 from seqkeras.pipelines.tokenizers import load as load_tokenizer
@@ -47,7 +48,8 @@ def write_bundle(
             are read by them too; "source" and "target"; "target"); none for real values.
         labels: names of the classes, in order; of a `JointTagger` a dict of them, "tags" and "label".
         scale: dict with the "mean" and the "deviation" that the values were scaled by before training, a number each
-            variable: `data.report["train"]` of `pipelines.forecasting`, which holds them. The bundle then takes and
+            variable, and if they have them the names of the "variables": `data.report["train"]` of
+            `pipelines.forecasting` holds all. The bundle then takes and
             gives values as they are in the world. A forecast needs it; a mean of 0 and a deviation of 1 change nothing.
         quantize: None for float32, "int8" for 8-bit weights; then `metric` and `bound` are needed.
         quality: dict of figures to be kept in the manifest.
@@ -64,6 +66,7 @@ def write_bundle(
             `folder` holds anything but a bundle.
         RuntimeError: the converter failed.
     """
+    weights.check(quantize)
     model, folder = given.model_in_float32(model), Path(folder)
     _check_folder(folder)
     length, quality = checked_length(model, length), _figures(quality)
@@ -95,6 +98,7 @@ def write_bundle(
             "special_ids": {"PAD": PAD, "START": START, "END": END, "UNKNOWN": UNKNOWN},
             "tokenizers": described,
             "labels": names,
+            "outputs": given.made_with(model, "outputs") if task == "tag" else "class",
             "scale": scale,
             "signatures": audited["signatures"],
             "operators": audited["operators"],
@@ -173,6 +177,8 @@ def _checked_scale(task, inputs, scale):
             f"Received: scale={scale}"
         )
     widths = list(inputs["values"].shape[-1:]) if "values" in inputs else []
-    scale = {name: np.ravel(np.asarray(scale[name], "float64")).tolist() for name in ("mean", "deviation")}
-    manifests.check_scale(scale, widths)
-    return scale
+    numbers = {name: np.ravel(np.asarray(scale[name], "float64")).tolist() for name in ("mean", "deviation")}
+    if scale.get("variables"):
+        numbers["variables"] = list(scale["variables"])
+    manifests.check_scale(numbers, widths)
+    return numbers

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from seqkeras import arguments
+from seqkeras.export import quantize
 from seqkeras.export.manifest import TASKS, THREADS, roles
-from seqkeras.export.quantize import in_float32
 from seqkeras.pipelines.tokenizers import Tokenizer, WordCharacters, Words
 
 SIZES = {  # constructor arguments that say how many numbers an input may be, from 0
@@ -36,7 +36,8 @@ def model_in_float32(model):
             "Expected Keras's TensorFlow backend to export with: save the model, and load it with "
             f"KERAS_BACKEND=tensorflow. Received: KERAS_BACKEND={keras.backend.backend()}"
         )
-    return in_float32(model)
+    quantize.check_float(model)
+    return quantize.in_float32(model)
 
 
 def checked_tokenizers(task, inputs, model, tokenizers):
@@ -56,7 +57,7 @@ def checked_tokenizers(task, inputs, model, tokenizers):
     for role, tokenizer in tokenizers.items():
         if not isinstance(tokenizer, Tokenizer):
             raise ValueError(f"Expected a {role} tokenizer of seqkeras.pipelines. Received: {tokenizer!r:.60}")
-        sizes = (_made_with(model, argument) for argument in MADE.get(role, ("vocab_size",)))
+        sizes = (made_with(model, argument) for argument in MADE.get(role, ("vocab_size",)))
         size = next((size for size in sizes if size is not None), None)
         if size not in (None, tokenizer.vocab_size):
             raise ValueError(
@@ -96,7 +97,7 @@ def checked_names(labels, model):
     """
     if labels is None:
         return None
-    tags, classes = _made_with(model, "num_tags"), _made_with(model, "num_classes")
+    tags, classes = made_with(model, "num_tags"), made_with(model, "num_classes")
     if tags is None:
         return _distinct(labels, classes)
     sizes = {"tags": tags, "label": classes}
@@ -116,7 +117,7 @@ def _distinct(labels, classes, what="labels"):
     return names
 
 
-def _made_with(model, argument):
+def made_with(model, argument):
     """What a model, or the one that a search is over, was made with; None where it takes no such argument."""
     return getattr(getattr(model, "model", model), argument, None)
 
@@ -164,7 +165,7 @@ def examples(model, inputs, specs):
 
 def _check_numbers(model, arrays):
     """That ids are the model's, lengths no longer than values, what is drawn from [0, 1), and all numbers finite."""
-    sizes = {name: _made_with(model, argument) for name, argument in SIZES.items()} | {"uniform": 1}
+    sizes = {name: made_with(model, argument) for name, argument in SIZES.items()} | {"uniform": 1}
     if "values" in arrays and "length" in arrays:
         sizes["length"] = arrays["values"].shape[1] + 1
     for name, array in arrays.items():

@@ -109,14 +109,23 @@ def _check(manifest):
         had = {name: [len(names)] for name, names in named.items()}
         sizes = {name: one["shape"][-1:] for name, one in outputs.items()}
         must(task == "generate" or had == sizes, f"{sizes} labels", had)
+    outputs = manifest.setdefault("outputs", "class")
+    must(outputs in ("class", "labels", "values"), "outputs that are class, labels or values", outputs)
     if manifest.setdefault("scale") is not None or task in SCALED:
         check_scale(manifest["scale"], inputs.get("values", {"shape": []})["shape"][-1:])
 
 
 def check_scale(scale, widths):
-    """Raises ValueError unless it is {"mean": [...], "deviation": [...]}, as many numbers each as [width] says."""
+    """Raises ValueError unless it is {"mean": [...], "deviation": [...]}, as many numbers each as [width] says.
+
+    As many names may be beside them, as "variables".
+    """
     _expect(scale, {"mean": [Real], "deviation": [Real]}, "scale")
-    mean, deviation = scale["mean"], scale["deviation"]
+    mean, deviation, names = scale["mean"], scale["deviation"], scale.get("variables")
+    if names is not None:
+        _expect(names, [str], "variables in scale")
+        if [len(names)] != widths:
+            raise ValueError(f"Expected names of {widths} variables. Received: scale['variables']={names}")
     finite = all(abs(one) < np.finfo("float32").max for one in mean + deviation)
     if not [len(mean)] == [len(deviation)] == widths or not finite or not all(one > 0 for one in deviation):
         raise ValueError(f"Expected mean, and deviation above 0, of {widths} variables. Received: scale={scale}")

@@ -9,8 +9,23 @@ import keras
 
 def check(quantize):
     """Raises ValueError for anything but None and "int8"."""
-    if quantize not in (None, "int8"):
-        raise ValueError(f'Expected quantize to be None or "int8". Received: quantize={quantize!r}')
+    if not (quantize is None or isinstance(quantize, str) and quantize == "int8"):
+        half = "; weights of 16 bits are not offered, those of 8 bits are smaller" if quantize == "float16" else ""
+        raise ValueError(
+            'Expected quantize=None for float32 weights, or quantize="int8" for 8-bit weights, a quarter of the size. '
+            f"Received: quantize={quantize!r}{half}"
+        )
+
+
+def check_float(model):
+    """Raises ValueError for a model whose weights Keras's `quantize` has rounded: the converter cannot take it."""
+    rounded = [v.path for v in model.variables if v.dtype in ("int8", "uint8") or "amax_history" in v.path]
+    if rounded:
+        raise ValueError(
+            "Expected a model with float weights. Received: one that Keras's model.quantize has rounded "
+            f"({len(rounded)} variables, first {rounded[0]}). Export the model as it was before, from its .keras file "
+            'or made again and trained; quantize="int8" of write_bundle and to_tflite makes 8-bit weights'
+        )
 
 
 def in_float32(model):

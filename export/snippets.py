@@ -142,7 +142,8 @@ def notes(manifest):
     signature, tokenizers, scale = manifest["signatures"][manifest["task"]], manifest["tokenizers"], manifest["scale"]
     before, behind = "", ""
     if scale:
-        before = f", scaled: (value - mean) / deviation, mean {scale['mean']}, deviation {scale['deviation']}"
+        of = f" of {', '.join(scale['variables'])}" if "variables" in scale else ""
+        before = f"{of}, scaled: (value - mean) / deviation, mean {scale['mean']}, deviation {scale['deviation']}"
         behind = ", scaled: value = next * deviation + mean, as above"
     said = []
     for name, one in signature["inputs"].items():

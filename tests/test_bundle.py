@@ -239,6 +239,12 @@ SCALE = {"mean": [0.0, 1.0], "deviation": [1.0, 2.0]}
         ("attention", {"quantize": "int8"}, "a metric and a bound"),
         (
             "attention",
+            {"quantize": "float16", "tokenizers": None},
+            "Received: quantize='float16'; weights of 16 bits are",
+        ),
+        ("attention", {"quantize": ["int8"]}, "Received: quantize=..int8.."),
+        (
+            "attention",
             {"model": seqkeras.AttentionSeq2Seq(V, units=4)},
             "wrap it in seqkeras.Greedy or seqkeras.Sample",
         ),
@@ -252,6 +258,8 @@ SCALE = {"mean": [0.0, 1.0], "deviation": [1.0, 2.0]}
         ("forecast", {"scale": {**SCALE, "mean": [1.0]}}, r"of \[2\] variables"),
         ("forecast", {"scale": {**SCALE, "deviation": [1.0, 0.0]}}, "deviation above 0"),
         ("forecast", {"scale": {**SCALE, "mean": [1.0, np.nan]}}, r"of \[2\] variables"),
+        ("forecast", {"scale": {**SCALE, "variables": ["load"]}}, r"names of \[2\] variables. Received: .*'load'"),
+        ("forecast", {"scale": {**SCALE, "variables": ["load", 5]}}, "variables in scale of type str. Received: 5"),
     ],
 )
 def test_what_the_task_needs_is_asked_for_before_any_work(tmp_path, name, changed, match):
@@ -259,6 +267,19 @@ def test_what_the_task_needs_is_asked_for_before_any_work(tmp_path, name, change
     given = {key: getattr(made, key) for key in ("model", "length", "inputs", "tokenizers", "labels", "scale")}
     with pytest.raises(ValueError, match=match):
         export.write_bundle(folder=tmp_path / "bundle", **(given | changed))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("mode", ["int8", "float8"])
+def test_a_model_that_keras_has_quantized_is_refused(tmp_path, mode):
+    model = seqkeras.SequenceClassifier(20, 3, units=8)
+    for layer in (model.logits, model.embedding) if mode == "int8" else (model.logits,):
+        layer.quantize(mode)
+    for write in (export.to_tflite, export.to_saved_model):
+        with pytest.raises(
+            ValueError, match="a model with float weights. Received: .*model.quantize has rounded .*before"
+        ):
+            write(model, tmp_path / "x")
     assert os.listdir(tmp_path) == []
 
 
@@ -275,6 +296,18 @@ def test_the_javascript_snippet_is_javascript(name, tmp_path):
     shutil.copy(family(name).folder / "snippets" / "model.js", tmp_path / "model.mjs")
     done = subprocess.run(["node", "--check", tmp_path / "model.mjs"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_names_of_a_series_variables_are_in_the_manifest_its_messages_and_the_code_to_paste(tmp_path):
+    made = unexported("forecast")
+    scale = {**made.scale, "variables": ["load", "oil"], "rows": 5}
+    manifest = export.write_bundle(made.model, tmp_path / "x", inputs=made.inputs, scale=scale)
+    assert manifest["scale"] == {**made.scale, "variables": ["load", "oil"]}
+    assert "a row a step of load, oil, scaled" in (tmp_path / "x" / "snippets" / "Model.kt").read_text()
+    values = np.zeros((10, 2))
+    values[3, 1] = np.nan
+    with pytest.raises(ValueError, match="nan in step 3, variable oil"):
+        export.load_bundle(tmp_path / "x")(values)
 
 
 def test_snippets_name_signature_inputs_and_shapes():

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from seqkeras.export import load_bundle
 from seqkeras.export import runtime as runtimes
-from seqkeras.export.runtime import Compiled, Forecaster, Interpreter
-from seqkeras.pipelines import Characters
+from seqkeras.export.answers import Forecaster, Tagger, Understander
+from seqkeras.export.runtime import Compiled, Interpreter
+from seqkeras.pipelines import Characters, Words
 from seqkeras.tokens import END
 
 TEXTS = ["a", "hello", "the cat sat on"]
@@ -85,25 +86,85 @@ def test_a_sampled_continuation_follows_from_its_seed(runtime):
     assert np.array_equal(got["ids"], expected)
 
 
-@pytest.mark.slow
 @RUNTIMES
-def test_each_token_gets_its_labels(runtime):
+def test_each_token_gets_its_likeliest_tag_and_the_others_stay_in_reach(runtime):
     made = family("tag")
-    got = load_bundle(made.folder, runtime)("hello")
-    expected = made.model.tag({"ids": np.array([CHARACTERS.encode("hello")], "int32")})["probabilities"][0]
-    assert len(got) == 5 and np.allclose([list(one.values()) for one in got], expected, atol=1e-5)
-    assert all(list(one) == LABELS for one in got)
+    tag = load_bundle(made.folder, runtime)
+    expected = made.model.tag({"ids": np.array([CHARACTERS.encode("hello")], "int32")})["probabilities"][0].numpy()
+    got, whole = tag("hello"), tag.probabilities("hello")
+    assert [piece for piece, _, _ in got] == list("hello")
+    assert [label for _, label, _ in got] == [LABELS[one] for one in expected.argmax(-1)]
+    assert np.allclose([probability for _, _, probability in got], expected.max(-1), atol=1e-5)
+    assert np.allclose([list(one.values()) for one in whole], expected, atol=1e-5)
+    assert all(list(one) == LABELS for one in whole)
+    with pytest.raises(ValueError, match="Expected tags O, B-type and I-type. Received: .'first'"):
+        tag.spans("hello")
 
 
 @RUNTIMES
 def test_tags_and_a_label_come_out_together(runtime):
     made = family("understand")
-    got = load_bundle(made.folder, runtime)("hello")
+    understand = load_bundle(made.folder, runtime)
+    got, whole = understand("hello"), understand.probabilities("hello")
     expected = made.model.understand({"ids": np.array([CHARACTERS.encode("hello")], "int32")})
-    assert np.allclose([list(one.values()) for one in got["tags"]], expected["tags"][0], atol=1e-5)
-    assert len(got["tags"]) == 5 and all(list(one) == LABELS[:2] for one in got["tags"])
+    assert np.allclose([list(one.values()) for one in whole["tags"]], expected["tags"][0], atol=1e-5)
+    assert [piece for piece, _, _ in got["tags"]] == list("hello") and "spans" not in got
+    assert np.allclose([probability for _, _, probability in got["tags"]], np.max(expected["tags"][0], -1), atol=1e-5)
     assert np.allclose([got["label"][name] for name in LABELS], expected["label"][0], atol=1e-5)
     assert list(got["label"].values()) == sorted(got["label"].values(), reverse=True)
+
+
+class Fixed:
+    """A runtime that says the same numbers to everything."""
+
+    def __init__(self, **said):
+        self.said = said
+
+    def run(self, task, inputs):
+        return self.said
+
+
+def tagging_manifest(task, labels, width=None, outputs="class"):
+    shape = {"ids": {"shape": [1, 6], "dtype": "int32"}}
+    if width:
+        shape = {"values": {"shape": [1, 6, width], "dtype": "float32"}, "length": {"shape": [1], "dtype": "int32"}}
+    tokenizers = {} if width else {"text": {"end": False}}
+    signatures = {task: {"inputs": shape}}
+    return {
+        "task": task,
+        "signatures": signatures,
+        "scale": None,
+        "tokenizers": tokenizers,
+        "labels": labels,
+        "outputs": outputs,
+    }
+
+
+BIO = ["O", "B-city", "I-city"]
+SAID = np.full((1, 6, 3), 0.25, "float32")
+SAID[0, range(4), [0, 1, 2, 1]] = 0.5
+
+
+def test_a_tagger_answers_words_as_they_were_written_and_spans():
+    words = Words.train(["to new york , or"], lower=True)
+    tag = Tagger(tagging_manifest("tag", BIO), Fixed(probabilities=SAID), {"text": words})
+    tagged = [("to", "O", 0.5), ("New", "B-city", 0.5), ("Yörk", "I-city", 0.5), (",", "B-city", 0.5)]
+    assert tag("to New Yörk,") == tagged
+    assert tag.spans("to New Yörk,") == [("city", "New Yörk", 1, 3, 0.25), ("city", ",", 3, 4, 0.5)]
+    understand = Understander(
+        tagging_manifest("understand", {"tags": BIO, "label": ["a", "b"]}),
+        Fixed(tags=SAID, label=np.array([[0.25, 0.75]])),
+        {"text": words},
+    )
+    got = understand("to New Yörk,")
+    assert got == {"label": {"b": 0.75, "a": 0.25}, "tags": tagged, "spans": tag.spans("to New Yörk,")}
+
+
+def test_a_tagger_of_values_answers_by_the_number_of_the_step():
+    tag = Tagger(tagging_manifest("tag", BIO, width=1), Fixed(probabilities=SAID), {})
+    assert tag(np.zeros((2, 1))) == [(0, "O", 0.5), (1, "B-city", 0.5)]
+    several = Tagger(tagging_manifest("tag", BIO, width=1, outputs="labels"), Fixed(probabilities=SAID), {})
+    assert several(np.zeros((1, 1))) == [(0, {"O": 0.5, "B-city": 0.25, "I-city": 0.25})]
 
 
 @RUNTIMES
@@ -116,7 +177,8 @@ def test_words_are_read_by_their_characters_too(runtime):
             inputs["characters"][0, place, : len(one)] = one
         inputs["characters"] = inputs["characters"][:, : inputs["ids"].shape[1]]
         expected = made.model.tag(inputs)["probabilities"][0]
-        assert np.allclose([list(one.values()) for one in tag(text)], expected, atol=1e-5)
+        assert np.allclose([list(one.values()) for one in tag.probabilities(text)], expected, atol=1e-5)
+    tag = tag.probabilities
     assert tag("thy") != tag("axx") and tag("catxx") == tag("catyy")  # unknown words; three characters are seen
 
 
