@@ -78,12 +78,14 @@ def failed(message):
 
 @contextlib.contextmanager
 def quiet():
-    """Our own lines keep the error stream; TensorFlow's and LiteRT's C++ code, which no switch silences, loses it."""
+    """Our own lines and warnings keep the error stream; what TensorFlow's and LiteRT's C++ code says there is lost."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     before, kept = sys.stderr, os.dup(2)
     with open(os.devnull, "w") as nowhere, os.fdopen(os.dup(2), "w", buffering=1) as ours, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        warnings.filterwarnings("always", category=UserWarning, module=r"seqkeras\.")
+        warnings.showwarning = lambda message, *_: progress.say(message)
         os.dup2(nowhere.fileno(), 2)
         sys.stderr = ours
         try:

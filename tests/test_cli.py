@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -19,9 +20,9 @@ import tensorflow as tf
 import seqkeras
 from seqkeras import cli, folders
 from seqkeras.__main__ import main, one_line
-from seqkeras.cli import commands, integrity, options, runs, settings, sources, training, usage
+from seqkeras.cli import commands, integrity, options, runs, settings, sources, tables, training, usage
 from seqkeras.cli.tasks import TASKS
-from seqkeras.pipelines import readers, vocabulary
+from seqkeras.pipelines import Labels, readers, vocabulary
 from seqkeras.tokens import END, PAD
 
 QUICK = "--epochs 2 --batch-size 8 --units 8"
@@ -425,10 +426,10 @@ def test_few_steps_are_mentioned(here, capfd, monkeypatch):
 
 
 def test_words_in_a_table_are_explained_below_it(capfd):
-    commands._print("a", {"b": {"cut": 1, "excused": 2}})
+    tables.show("a", {"b": dict.fromkeys(tables.MEANT, 1)})
     said = " ".join(capfd.readouterr().out.split())
-    assert all(f"{word}: {meant}" in said for word, meant in commands.MEANT.items())
-    commands._print("a", {"b": {"kept": 1}})
+    assert all(f"{word}: {meant}" in said for word, meant in tables.MEANT.items())
+    tables.show("a", {"b": {"kept": 1}})
     assert ":" not in capfd.readouterr().out
 
 
@@ -494,6 +495,70 @@ def test_evaluate_gives_the_figures_of_the_files_named_or_of_those_held_out(here
     assert "perplexity" in capfd.readouterr().out
 
 
+def test_labels_that_the_model_does_not_know_count_as_wrong_and_are_told(here, capfd):
+    (here / "news.tsv").write_text("cats sleep\tcats\ndogs run\tdogs\ncows eat\tcows\ncows run\tcows\n")
+    assert run("evaluate said news.tsv") == 0
+    said = capfd.readouterr().out
+    assert "unknown labels" in said and "cows: 2" in said and "macro F1" in said
+    found = runs.load("runs/said").evaluate(readers.table("news.tsv"))
+    right = sum(row.get(name, 0) for name, row in found["confusion"].items())
+    assert found["examples"] == 4 and found["accuracy"] == right / 4 <= 0.5
+    assert found["classes"]["cows"] == {"precision": 0, "recall": 0, "F1": 0, "true": 2, "predicted": 0}
+    assert found["macro F1"] == pytest.approx(np.mean([row["F1"] for row in found["classes"].values()]))
+    assert sum(map(sum, (row.values() for row in found["confusion"].values()))) == 4
+
+
+def test_classes_and_examples_are_shown_before_training(here, capfd):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "train", lambda *_: 1 / 0)
+        assert run(f"train classify said.tsv --name shown {QUICK}") == 1
+    said = capfd.readouterr().out
+    assert "4 classes: " in said and "cats " in said and "example 2: " in said and " | " in said
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "advice"),
+    [
+        ("a b\tx\t1\nc d\ty\t2\n", "", "Expected 2 columns, text, label. Received: 3 in {}; choose with --columns"),
+        ("a b\nc d\n", "", "Expected 2 columns, text, label. Received: 1 in {}; its columns are to be divided by tabs"),
+        ("Sentence\tLabel\na\tx\nb\ty\n", "", "Expected data in {}:1. Received: sentence | label.*--header"),
+        ("text\tlabel\na\tx\nb\ty\n", "--columns 0,1", "Expected data in {}:1. Received: text | label.*--header"),
+        ("".join(f"x{i % 3}\ta text {i}\n" for i in range(20)), "", "20 different labels of 3 .*--columns 1,0"),
+    ],
+)
+def test_mistakes_about_columns_get_advice_of_their_own(content, words, advice, tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text(content)
+    wanted = settings.of(understood(f"train classify {path} --name x {words}"))
+    with pytest.raises(ValueError, match=advice.format(path).replace("|", "[|]")):
+        sources.splits(wanted)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("label\ttext\nx\ta\ny\tb\n", "--header"),
+        ("label\ttext\tid\nx\ta\t1\ny\tb\t2\n", "--header"),
+        ("id\tlabel\ttext\n1\tx\ta\n2\ty\tb\n", "--columns text,label"),
+        ("a\tx\nb\ty\n", ""),
+    ],
+)
+def test_columns_are_found_by_the_names_of_the_task_in_a_header(content, words, tmp_path):
+    (tmp_path / "a.tsv").write_text(content)
+    wanted = settings.of(understood(f"train classify {tmp_path / 'a.tsv'} --name x {words}"))
+    assert sources.splits(wanted)["train"].rows == [("a", "x"), ("b", "y")]
+
+
+def test_our_warnings_are_lines_and_those_of_others_are_not(here, capfd, monkeypatch):
+    def evaluate(asked):
+        for module in ("seqkeras.pipelines.batching", "keras.src.models"):
+            warnings.warn_explicit(f"of {module}", UserWarning, module, 1, module)
+
+    monkeypatch.setattr(commands, "evaluate", evaluate)
+    assert run("evaluate said") == 0
+    assert capfd.readouterr().err == "seqkeras: of seqkeras.pipelines.batching\n"
+
+
 def test_predict_answers_arguments_files_and_the_standard_input_alike(here, capfd, monkeypatch):
     texts = ["cats sleep", "birds sing"]
     assert main(["predict", "said", *texts]) == 0
@@ -523,7 +588,7 @@ def test_a_blank_line_has_an_empty_answer(name, here, capfd, monkeypatch):
 
 
 def test_lists_and_counts_are_words_in_a_table():
-    assert [commands._plain(one) for one in (["a", "b"], [], {"long": 2, "blank": 0}, {})] == [
+    assert [tables.plain(one) for one in (["a", "b"], [], {"long": 2, "blank": 0}, {})] == [
         *("a, b", "none"),
         *("long: 2", "0"),
     ]
@@ -573,23 +638,33 @@ def test_a_tagger_is_evaluated_and_tags_each_word(tagged, capfd):
         assert run("evaluate tags seq.in seq.out") == 0
         assert capfd.readouterr().out == figures and "accuracy" in figures and "48" in figures
     blocks = [block.splitlines() for block in said.split("\n\n")]
-    assert [[line.split("\t")[0] for line in block] for block in blocks[:1]] == [["rain", "in", "rome"]]
+    assert [line.split("\t")[0] for line in blocks[0] if not line.startswith("#")] == ["rain", "in", "rome"]
     tags = {"O", "B-genre", "I-genre", "B-place", "I-place"}
     for line in blocks[0]:
+        if line.startswith("#"):
+            continue
         _, tag, probability = line.split("\t")
         assert tag in tags and 0.2 <= float(probability) <= 1
     (answer,) = runs.load(tagged / "runs/tags").answers(["play some jazz"])
-    assert [word for word, _, _ in answer] == ["play", "some", "jazz"]
+    assert [word for word, _, _ in answer.words] == ["play", "some", "jazz"] and answer.label is None
+    said = runs.Tagged.of(["in", "new", "york"], np.eye(3)[[2, 0, 1]], {"x": 0.5}, Labels(["B-place", "I-place", "O"]))
+    assert said.words == [("in", "O", 1), ("new", "B-place", 1), ("york", "I-place", 1)]
+    assert said.spans == [("place", ["new", "york"])]
+    assert commands._said(said).splitlines()[:3] == ["# label\tx\t0.5000", "# span\tplace\tnew york", "in\tO\t1.0000"]
 
 
 def test_a_joint_tagger_says_the_label_before_the_tags(tagged, capfd):
     with inside(tagged):
         assert run("evaluate joint seq.in seq.out label") == 0
         said = capfd.readouterr().out
-        assert "tags_accuracy" in said and "label_accuracy" in said
+        assert all(figure in said for figure in ("tags accuracy", "label accuracy", "span F1", "label macro F1"))
+        assert run("evaluate joint --json") == 0
+        found = json.loads(capfd.readouterr().out)
+        assert set(found["label classes"]) <= {"music", "weather"} and 0 <= found["span F1"] <= 1
         assert main(["predict", "joint", "rain in rome"]) == 0
         first, *words = capfd.readouterr().out.splitlines()
-    assert first.startswith("# label\t") and [line.split("\t")[0] for line in words if line] == ["rain", "in", "rome"]
+    words = [line.split("\t")[0] for line in words if line and not line.startswith("#")]
+    assert first.startswith("# label\t") and words == ["rain", "in", "rome"]
     kept = runs.load(tagged / "runs/joint")
     assert set(kept.labels) == {"tags", "label"} and kept.labels["label"].names == ["music", "weather"]
 
@@ -825,7 +900,7 @@ def test_export_writes_a_bundle_that_answers_as_the_run_does(name, flags, here):
     from seqkeras import export
 
     kept, bundle = runs.load(f"runs/{name}"), export.load_bundle(f"runs/{name}/bundle")
-    assert bundle.manifest["quality"] == pytest.approx(kept.evaluate(kept.held_out()))
+    assert bundle.manifest["quality"] == pytest.approx(tables.figures(kept.evaluate(kept.held_out())))
     for text in ("cats", "dogs"):
         (expected,) = kept.answers([text])
         answer = bundle(text)

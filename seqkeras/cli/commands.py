@@ -1,26 +1,20 @@
 """The commands: what each does with its arguments, and what it prints."""
 
+import json
 import sys
 
-from rich.console import Console
-from rich.table import Table
-
-from seqkeras.cli import runs, settings, sources, training
+from seqkeras.cli import runs, settings, sources, tables, training
 from seqkeras.cli.preconditions import run_folder
 from seqkeras.cli.progress import say, working
 
 FEW = 100  # steps of training; a small model needs some hundreds
-MEANT = {  # words in the tables that do not say it themselves
-    "cut": "texts longer than any in training, whose rest is not read",
-    "excused": "rows that differ from a token on where Keras finds two equally good",
-}
 
 
 def train(asked):
     wanted, folder = settings.of(asked), run_folder(asked)
     with working("reading"):
         data, held_out = training.read(wanted)
-    _print("data", data.report)
+    tables.data(data.report)
     watch = training.train(wanted, data, held_out, folder, "training")
     run = runs.load(folder)
     print(f"{folder}: {run.network.count_params():,} parameters, trained in {watch.seconds:.0f} s")
@@ -30,7 +24,7 @@ def train(asked):
     for split, records in splits.items():
         with working(f"evaluating on {split}"):
             results = run.evaluate(records)
-        _print(split, {split: results})
+        tables.evaluation(split, {split: results})
 
 
 def evaluate(asked):
@@ -39,7 +33,10 @@ def evaluate(asked):
         records = sources.read(asked.data, run.settings) if asked.data else run.held_out()
     with working("evaluating"):
         results = run.evaluate(records)
-    _print("evaluation", {asked.name: results})
+    if asked.json:
+        print(json.dumps(results, ensure_ascii=False, indent=1))
+    else:
+        tables.evaluation("evaluation", {asked.name: results})
 
 
 def predict(asked):
@@ -73,13 +70,13 @@ def _lines(path):
 
 
 def _said(answer):
-    """An answer on a line; of a tagger, a line a word, the label before them, a blank line behind."""
+    """An answer on a line; of a tagger, a line a word, label and spans before them, a blank line behind."""
     if isinstance(answer, str):
         return answer.replace("\n", " ")
-    if isinstance(answer, list):
-        return "".join(f"{word}\t{tag}\t{probability:.4f}\n" for word, tag, probability in answer)
-    if "tags" in answer and isinstance(answer["tags"], list):
-        return f"# label\t{_said(answer['label'])}\n{_said(answer['tags'])}"
+    if isinstance(answer, runs.Tagged):
+        label = f"# label\t{_said(answer.label)}\n" if answer.label else ""
+        spans = "".join(f"# span\t{type_}\t{' '.join(words)}\n" for type_, words in answer.spans)
+        return label + spans + "".join(f"{word}\t{tag}\t{probability:.4f}\n" for word, tag, probability in answer.words)
     return "{}\t{:.4f}".format(*next(iter(answer.items()))).replace("\n", " ")
 
 
@@ -89,7 +86,7 @@ def export(asked):
         run = runs.load(folder)
         held_out = run.held_out()
     with working(f"measuring on {len(held_out):,} held-out examples"):
-        quality = run.evaluate(held_out)
+        quality = tables.figures(run.evaluate(held_out))
     records = runs.spread(held_out, asked.examples)
     with working("exporting and comparing"):
         weights = "int8" if asked.int8 else None
@@ -103,30 +100,12 @@ def export(asked):
     for one in manifest["measured"] or ():
         rows.setdefault(str(one["num_threads"]), {})[one["strategy"]] = one["milliseconds"]
     if rows:
-        _print("milliseconds a text; threads", rows)
-    _print("on held-out examples", {asked.name: quality})
-    _print("beside Keras", {way: row for way, row in manifest["parity"].items() if isinstance(row, dict)})
+        tables.show("milliseconds a text; threads", rows)
+    tables.show("on held-out examples", {asked.name: quality})
+    tables.show("beside Keras", {way: row for way, row in manifest["parity"].items() if isinstance(row, dict)})
 
 
 def demo(asked):
     from seqkeras.cli import demo
 
     demo.run(asked.runs / "demo", thorough=asked.thorough, seed=asked.seed)
-
-
-def _print(title, rows):
-    """A table: a row a split, a column a figure. rows: dict of name -> dict of figure -> value."""
-    columns = dict.fromkeys(name for row in rows.values() for name in row)
-    meant = "\n".join(f"{name}: {MEANT[name]}" for name in columns if name in MEANT)
-    table = Table(title, *columns, caption=meant, caption_justify="left")
-    for name, row in rows.items():
-        table.add_row(name, *(_plain(row.get(column, "")) for column in columns))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
-
-
-def _plain(value):
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_plain(one)}" for name, one in value.items() if one) or "0"
-    if isinstance(value, list):
-        return ", ".join(map(_plain, value)) or "none"
-    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

@@ -9,16 +9,18 @@ held_out.jsonl.gz  records that the model has not learnt from: those of --test, 
 """
 
 import zipfile
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from seqkeras import export, metrics, pipelines, search
+from seqkeras import export, metrics, pipelines, scores, search
 from seqkeras.cli import integrity, preconditions, progress, training
 from seqkeras.cli.settings import load as load_settings
 from seqkeras.cli.tasks import TASKS
-from seqkeras.pipelines import readers
+from seqkeras.pipelines import classes, readers
 from seqkeras.tokens import END, PAD
 
 
@@ -96,20 +98,18 @@ class Run:
     def answers(self, texts):
         """A text each, of a model that writes.
 
-        Of a classifier a dict of label -> probability, the likeliest first; of a tagger a list of (word, tag,
-        probability), of words that are not cut; of a joint one a dict with "tags" and "label", one of each.
+        Of a classifier a dict of label -> probability, the likeliest first; of a tagger `Tagged`.
         """
         outputs = self.outputs(self.inputs(texts))
         if self.writes:
             return self.tokenizers["target"].decode(outputs)
         if self.task == "classify":
             return _ranked(self.labels, outputs)
-        words = [self.words(text) for text in texts]
-        if self.task == "tag":
-            return _tagged(words, self.labels, outputs)
-        tags = _tagged(words, self.labels["tags"], outputs["tags"])
-        labels = _ranked(self.labels["label"], outputs["label"])
-        return [{"tags": one, "label": label} for one, label in zip(tags, labels, strict=True)]
+        joint = self.task == "joint"
+        labels = self.labels["tags"] if joint else self.labels
+        ranked = _ranked(self.labels["label"], outputs["label"]) if joint else [None] * len(outputs)
+        rows = outputs["tags"] if joint else outputs
+        return [Tagged.of(self.words(text), *one, labels) for text, *one in zip(texts, rows, ranked, strict=True)]
 
     def words(self, text):
         """What a tagger gives tags to, as it is written in the text."""
@@ -119,16 +119,52 @@ class Run:
     def evaluate(self, records):
         """What the model does on records it has not learnt from: dict of metric -> value, `examples` first.
 
-        Longer texts are cut at `max_length`; `cut` counts them.
+        Longer texts are cut at `max_length`; `cut` counts them. Labels and tags that the model does not know count as
+        wrong, and "unknown labels" says which and how many. "classes" has the scores of each class and "confusion" how
+        often which is taken for which, as `scores.by_class` and `scores.confusion` give them.
         """
         data = training.prepare({"test": records}, self.settings, self.tokenizers, self.labels, truncate=True)
         report = data.report["test"]
         results = {"examples": report["kept"], "cut": report["cut"], "skipped": sum(report["skipped"].values())}
+        if report.get("unknown labels"):
+            results["unknown labels"] = report["unknown labels"]
         training.compile_for(self.task, self.network, self.settings)
-        results |= self.network.evaluate(data.test, verbose=0, return_dict=True)
+        found = self.network.evaluate(data.test, verbose=0, return_dict=True)
+        results |= {name: value for name, value in found.items() if self.writes or name.endswith("loss")}
         if self.task == "translate":
             given, references = zip(*data.records["test"].rows, strict=True)
             results |= compared(self.answers(given), references)
+        elif not self.writes:
+            results |= self.scored(data)
+        return results
+
+    def scored(self, data):
+        """The scores of what the model says of the records in `data`, by names."""
+        records, columns = data.records["test"], TASKS[self.task].labels
+        best = {column: [] for column in columns}
+        for inputs, *_ in data.test:
+            outputs = self.network.predict_on_batch(inputs)
+            for column, rows in best.items():
+                rows.extend(np.argmax(outputs[column] if self.task == "joint" else outputs, axis=-1))
+        results = {}
+        for column, rows in best.items():
+            labels = self.labels[column] if self.task == "joint" else self.labels
+            before = f"{column} " if self.task == "joint" else ""
+            number = TASKS[self.task].columns.index(column)
+            if column == "tags":
+                true = [tags[: len(row)] for tags, row in zip(classes.tags(records, number), rows, strict=True)]
+                said = [[labels.names[i] for i in row[: len(tags)]] for tags, row in zip(true, rows, strict=True)]
+                if scores.is_spans(labels.names):
+                    results["span F1"] = scores.span_f1(true, said)
+                true, said = (list(chain.from_iterable(side)) for side in (true, said))
+            else:
+                true, said = classes.names(records, number), [labels.names[i] for i in rows]
+            results |= {
+                f"{before}accuracy": scores.accuracy(true, said),
+                f"{before}macro F1": scores.macro_f1(true, said),
+                f"{before}classes": scores.by_class(true, said),
+                f"{before}confusion": scores.confusion(true, said),
+            }
         return results
 
     def export(self, folder, records, quantize=None, bound=None, quality=None, **options):
@@ -196,12 +232,26 @@ def _ranked(labels, probabilities):
     return [{labels.names[i]: float(row[i]) for i in np.argsort(-row)} for row in probabilities]
 
 
-def _tagged(words, labels, probabilities):
-    """A list a row of (word, tag, probability), as long as the words or what is left of them."""
-    return [
-        [(word, labels.names[one.argmax()], float(one.max())) for word, one in zip(some, row, strict=False)]
-        for some, row in zip(words, probabilities, strict=True)
-    ]
+class Tagged(NamedTuple):
+    """What a tagger says of a text.
+
+    Args:
+        words: list of (word, tag, probability), of the words that are not cut.
+        spans: list of (type, words), where the tags are of spans: O, B-type, I-type.
+        label: dict of label -> probability, the likeliest first, of a joint tagger; None of another.
+    """
+
+    words: list
+    spans: list
+    label: dict | None
+
+    @classmethod
+    def of(cls, words, probabilities, label, labels):
+        """From words, probabilities [T, C] of their tags, and the label; `labels` are the tags' names."""
+        tags = [labels.names[row.argmax()] for row in probabilities[: len(words)]]
+        rows = [(word, tag, float(row.max())) for word, tag, row in zip(words, tags, probabilities, strict=False)]
+        spans = scores.spans(tags) if scores.is_spans(labels.names) else []
+        return cls(rows, [(type_, words[start:end]) for type_, start, end in spans], label)
 
 
 def compared(outputs, references):

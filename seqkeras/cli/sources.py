@@ -49,7 +49,10 @@ def read(paths, settings):
     One path is a folder (a folder a class, or a file a class), a `.jsonl` file, `tfds:NAME/SPLIT`, or a table; of
     words and tags a CoNLL file. A list of words becomes a text.
     """
-    return checked(_read(paths, settings), TASKS[settings["task"]].columns, "the data")
+    names = TASKS[settings["task"]].columns
+    records = checked(_read(paths, settings), names, "the data")
+    expect_not_swapped(records, names)
+    return records
 
 
 def _read(paths, settings):
@@ -60,7 +63,8 @@ def _read(paths, settings):
             expect_file(one)
         return BY_LINE[task](*paths, encoding=encoding)
     if len(paths) != 1:
-        several = f", or {len(names)} of the same number of lines: {', '.join(names)}" if task in BY_LINE else ""
+        count = {2: "two", 3: "three"}[len(names)]
+        several = f", or {count} of the same number of lines: {', '.join(names)}" if task in BY_LINE else ""
         raise ValueError(f"Expected one file{several}. Received: {' '.join(paths)}")
     if path.startswith("tfds:"):
         name, _, split = path.rpartition("/")
@@ -78,8 +82,58 @@ def _read(paths, settings):
         return readers.json_lines(path, columns or names, encoding=encoding)
     if task == "tag" and suffix != ".csv":
         return readers.conll(path, columns, encoding=encoding)
-    columns = columns or tuple(range(len(names)))
-    return readers.table(path, columns, header=settings["header"] or None, encoding=encoding)
+    found = readers.table(path, columns, header=settings["header"] or None, encoding=encoding)
+    found = chosen(found, path, names) if columns is None else found
+    if not settings["header"]:
+        expect_no_header(found, SIDES if task == "translate" else HEADERS)
+    return found
 
 
+def chosen(records, path, names):
+    """The columns of a table where none are chosen: those that its header calls by these names, or all in their order.
+
+    Raises:
+        ValueError: it has not as many columns.
+    """
+    if set(names) <= set(records.names):
+        return records.select(*names)
+    if len(records[0]) != len(names):
+        row = " | ".join(str(value)[:40] for value in records[0])
+        few = f"; its columns are to be divided by tabs, in .csv files by commas: {row}"
+        raise ValueError(
+            f"Expected {len(names)} columns, {', '.join(names)}. Received: {len(records[0])} in {path}"
+            + (f"; choose with --columns, such as --columns 0,1: {row}" if len(records[0]) > len(names) else few)
+        )
+    return records
+
+
+def expect_no_header(records, names):
+    """Raises ValueError where the first record is made of names that columns have."""
+    first = [str(value).strip().lower() for value in records[0]]
+    if set(first) <= names and len(set(first)) == len(first):
+        raise ValueError(
+            f"Expected data in {records.places[0]}. Received: {' | '.join(first)}, which looks like a header; "
+            "say --header, or leave that line out"
+        )
+
+
+def expect_not_swapped(records, names):
+    """Raises ValueError where there are more different labels than texts: no text has one label then."""
+    if set(names) != {"text", "label"} or len(records) < ENOUGH:
+        return
+    texts, labels = (len(set(map(str, records.column(names.index(name))))) for name in ("text", "label"))
+    if labels > texts and labels > len(records) / 2:
+        raise ValueError(
+            f"Expected columns {', '.join(names)}. Received: {labels} different labels of {texts} different texts in "
+            f"{len(records)} records from {records.places[0]} on; they look swapped: say --columns 1,0"
+        )
+
+
+SIDES = {"source", "target", "src", "tgt", "input", "output"}
+HEADERS = SIDES | {  # names that columns of tables often have
+    *("text", "sentence", "sentences", "utterance", "utterances", "message", "review", "question", "title", "body"),
+    *("label", "labels", "class", "category", "intent", "sentiment", "tag", "tags", "words", "tokens", "id"),
+    *("word", "name", "language", "label_text", "content", "document"),
+}
+ENOUGH = 10  # records to tell a column of labels from one of texts
 BY_LINE = {"translate": readers.parallel_lines, "tag": readers.slots, "joint": readers.slots}

@@ -232,6 +232,7 @@ def _evaluate(commands):
         metavar="FILE",
         help="in the format of the training files; without one, what --test named in training, or the validation split",
     )
+    made.add_argument("--json", action="store_true", help="the figures for machines, in JSON")
 
 
 def _predict(commands):
