@@ -123,3 +123,50 @@ def test_copy_and_reverse_of_sequences_never_seen(family, task, arguments, seed)
     model = getattr(seqkeras, family)(10, **arguments)
     right = says(Greedy(model, 5), {"source": held_out}, task(held_out))
     learn(model, {"source": source, "target": target}, following, weight, right, epochs=40, rate=0.005)
+
+
+WORD_COUNT = 400
+
+
+def zipf(number, longest=6):
+    """Sentences of words of which a few make up most, as in every language: Zipf 1949."""
+    frequency = 1 / np.arange(1, WORD_COUNT + 1)
+    lengths = np.random.randint(3, longest + 1, number)
+    words = 4 + np.random.choice(WORD_COUNT, (number, longest), p=frequency / frequency.sum())
+    return np.where(np.arange(longest) < lengths[:, None], words, PAD).astype("int32")
+
+
+def translated(source):
+    """Each word by another, the last first."""
+    dictionary = 4 + np.random.permutation(WORD_COUNT)
+    return rows([dictionary[row[row != PAD] - 4][::-1] for row in source])
+
+
+def small_embeddings(model):
+    """What Keras begins with: U(-0.05, 0.05)."""
+    for layer in (model.source_embedding, model.decoder.embedding):
+        layer.embeddings.assign(np.random.uniform(-0.05, 0.05, layer.embeddings.shape))
+
+
+def perplexity_after(steps, model, source, targets, batch_size=64):
+    """Of sentences that training does not see."""
+    target, following, weight = targets
+    model.compile(keras.optimizers.Adam(5e-3, clipnorm=1.0), seqkeras.CrossEntropy(), jit_compile=False)
+    end = steps * batch_size
+    options = {"batch_size": batch_size, "verbose": 0}
+    train = {"source": source[:end], "target": target[:end]}
+    model.fit(train, following[:end], sample_weight=weight[:end], **options)
+    held_out = {"source": source[end:], "target": target[end:]}
+    return float(np.exp(model.evaluate(held_out, following[end:], sample_weight=weight[end:], **options)))
+
+
+def test_words_of_a_language_are_learnt_at_the_defaults(seed):
+    source = zipf(90 * 64 + 256)
+    targets = teacher(translated(source))
+    sizes = {"vocab_size": 4 + WORD_COUNT, "units": 32}
+    model = seqkeras.AttentionSeq2Seq(**sizes)
+    before = seqkeras.AttentionSeq2Seq(**sizes, output_bias="zeros")
+    small_embeddings(before)
+    found, behind = (perplexity_after(90, one, source, targets) for one in (model, before))
+    print(f"perplexity {found:.2f}, from zero biases and small embeddings {behind:.2f}")
+    assert found < 0.8 * behind
