@@ -1,6 +1,25 @@
 """Tables of vectors: one for each token, character or label."""
 
 import keras
+from keras import ops
+
+from seqkeras import arguments
+from seqkeras.tokens import UNKNOWN
+
+
+class Embedding(keras.layers.Embedding):
+    """Keras's, of ids from 0 to `input_dim` - 1. Keras itself takes a negative one for one counted from the end.
+
+    Outside of graphs another id is refused. In a graph, where nothing can be, a negative one is read as UNKNOWN.
+    """
+
+    def call(self, inputs):
+        inputs = ops.convert_to_tensor(inputs)
+        if arguments.values_of(inputs) is None:
+            inputs = ops.where(inputs < 0, min(UNKNOWN, self.input_dim - 1), inputs)
+        else:
+            arguments.between(0, self.input_dim - 1, ids=inputs)
+        return super().call(inputs)
 
 
 def embedding(size, units, **kwargs):
@@ -10,6 +29,4 @@ def embedding(size, units, **kwargs):
     inputs (Glorot & Bengio 2010, section 4.2.1). From Keras's default, U(-0.05, 0.05), a recurrent network hears too
     little of its input to tell one sequence from another while it learns how frequent each output is.
     """
-    return keras.layers.Embedding(
-        size, units, embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0), **kwargs
-    )
+    return Embedding(size, units, embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0), **kwargs)

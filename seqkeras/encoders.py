@@ -168,6 +168,8 @@ class ConvolutionEncoder(Encoder):
         num_layers: depth.
         dropout: on each layer's input.
         window: positions that a layer sees at once.
+
+    The real positions of a row come first in the mask: neighbours are those in the input.
     """
 
     def __init__(self, units, num_layers=1, dropout=0.0, window=5, **kwargs):
@@ -192,6 +194,7 @@ class ConvolutionEncoder(Encoder):
     def call(self, inputs, mask=None, training=False):
         mask = masks.everywhere(inputs) if mask is None else mask
         x = ops.where(mask[..., None], inputs, 0)
+        masks.check_in_front(mask)
         if inputs.shape[1] == 0:  # nothing to look at
             x = ops.zeros((ops.shape(inputs)[0], 0, self.units), dtype=x.dtype)
             return x, maximum(x, mask)
@@ -231,6 +234,7 @@ class WindowEncoder(Encoder):
 
     def call(self, inputs, mask=None, training=False):
         mask = masks.everywhere(inputs) if mask is None else mask
+        masks.check_in_front(mask)
         x = self.drop(ops.where(mask[..., None], inputs, 0), training=training)
         x = ops.pad(x, ((0, 0), (0, self.window), (0, 0)))[:, : self.window]
         z = ops.transpose(ops.matmul(ops.transpose(x, (1, 0, 2)), self.kernel), (1, 0, 2))  # [B, window, W]

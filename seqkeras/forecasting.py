@@ -23,6 +23,9 @@ class Feedback(keras.layers.Layer):
         self.units = units
         self.change = keras.layers.Dense(units, kernel_initializer="zeros", name="change")
 
+    def get_config(self):
+        return {"stack": [keras.saving.serialize_keras_object(cell) for cell in self.stack], "units": self.units}
+
     def build(self, input_shape):
         self.change.build((None, self.stack[-1].units))
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras import ops
 
 from seqkeras import cells
+from seqkeras.compiling import compiled, compiles, shared
 from seqkeras.loops import advance, at, in_place, real
 
 LEAST = 2**12, 2**21  # of a chunk of time: its rows [T * B], and the numbers that need not be kept because of it
@@ -24,20 +25,21 @@ def kernel(cell, project, inputs, mask, state, reverse=False):
     A chunk is projected when its turn comes; in the backward pass, too, the gradients that are as large, and what was
     kept to make them, are in memory for a chunk or two.
     """
-    count, run = _chunks(cell, inputs.shape[:2]), _by_hand(cell, reverse)
+    count, run = _chunks(cell, inputs.shape[:2]), shared(_by_hand, cell, reverse)
+    weights = [tf.identity(v.value) for v in cell.weights]
     chunks, masks = tf.split(inputs, count), [None] * count if mask is None else tf.split(mask, count)
     outputs, before = [None] * count, []
     with cells.one_sequence():
         for i in sorted(range(count), reverse=reverse):
             with tf.control_dependencies(before):  # or all would be projected beforehand
                 chunk = tf.identity(chunks[i])
-            outputs[i], state = run(project(chunk), masks[i], state)
+            outputs[i], state = run(project(chunk), masks[i], state, weights)
             before = state
     return tf.concat(outputs, axis=0), state
 
 
 def _by_hand(cell, reverse):
-    """The loop over a chunk, run(projected, mask, state); what is compiled for one serves each other of its shape.
+    """The loop over a chunk, run(projected, mask, state, weights), the weights in the order of the cell's.
 
     Forward keeps each step's state and matrix products. Backward replays only the element-wise part of each step,
     takes its vector-Jacobian product on the spot, and multiplies by U transposed: what is sequential. The gradient
@@ -75,7 +77,7 @@ def _by_hand(cell, reverse):
         # the gradient of a sum of equal shapes is handed on as it is, one tensor to both
         return next((i for i, d in enumerate(dz) if d is dp is not None), None)
 
-    @_compiled
+    @compiled
     def all_forward(shape, projected, mask, state, weights):
         """(final state, arrays [T, B, ...] of what is kept: each step's state, then its products)"""
         nonlocal added
@@ -104,7 +106,7 @@ def _by_hand(cell, reverse):
         _, final, arrays = tf.while_loop(lambda t, *_: t < T, body, (0, state, arrays), maximum_iterations=T)
         return final, [a.stack() for a in arrays]
 
-    @_compiled
+    @compiled
     def all_backward(shape, projected, mask, state, weights, states_kept, z_kept, d_outputs, d_state):
         """(d_state at the start, gradients of weights summed up in the loop, arrays of what `places` names)"""
         nonlocal places, states, kernels
@@ -157,7 +159,7 @@ def _by_hand(cell, reverse):
         _, first, d_weights, arrays = tf.while_loop(lambda t, *_: t < T, body, start, maximum_iterations=T)
         return first, d_weights, [a.stack() for a in arrays]
 
-    def run(projected, mask, state):
+    def run(projected, mask, state, weights):
         n, shape = len(state), tuple(projected.shape[:2])
 
         def plain(given, slopes):
@@ -203,7 +205,7 @@ def _by_hand(cell, reverse):
 
             return (kept[0], *final), lambda *slopes: gradients(*given, *slopes)
 
-        outputs, *final = differentiable(projected, *state, *(tf.identity(v.value) for v in variables))
+        outputs, *final = differentiable(projected, *state, *weights)
         outputs = tf.ensure_shape(outputs, (*shape, cell.units))
         return real(outputs, mask), tuple(final)
 
@@ -212,33 +214,42 @@ def _by_hand(cell, reverse):
 
 def forward(cell, project, inputs, mask, state, reverse=False):
     """The loop of evaluation: `in_place`. A gradient asked for nevertheless is made by hand, all steps in one chunk."""
-    projected, variables, n = project(inputs), cell.weights, len(state)
+    return shared(_forward, cell, reverse)(project(inputs), mask, state, [tf.identity(v.value) for v in cell.weights])
 
-    @tf.custom_gradient
-    def run(*given):
-        @_compiled
-        def outputs_alone(shape, projected, mask, state, weights):
-            blocks = _blocks(weights, shape)
 
-            def matmul(h, u):
-                i = _index(variables, u)
-                return _product(h, u) if i is None else _by_blocks(h, blocks[i])
+def _forward(cell, reverse):
+    """The loop of evaluation as run(projected, mask, state, weights)."""
+    variables = cell.weights
 
-            with _reading(variables, weights), cells.products(matmul):
-                outputs, final = in_place(cell, tf.identity, projected, mask, state, reverse)
-            return outputs, *final
+    @compiled
+    def outputs_alone(shape, projected, mask, state, weights):
+        blocks = _blocks(weights, shape)
 
-        def grad(*slopes):
-            with tf.GradientTape() as tape:
-                tape.watch(given)
-                with _reading(variables, given[1 + n :]):
-                    outputs, final = _by_hand(cell, reverse)(given[0], mask, given[1 : 1 + n])
-            return tape.gradient([outputs, *final], given, slopes, unconnected_gradients="zero")
+        def matmul(h, u):
+            i = _index(variables, u)
+            return _product(h, u) if i is None else _by_blocks(h, blocks[i])
 
-        return outputs_alone(tuple(projected.shape[:2]), given[0], mask, given[1 : 1 + n], given[1 + n :]), grad
+        with _reading(variables, weights), cells.products(matmul):
+            outputs, final = in_place(cell, tf.identity, projected, mask, state, reverse)
+        return outputs, *final
 
-    outputs, *final = run(projected, *state, *(tf.identity(v.value) for v in variables))
-    return outputs, tuple(final)
+    def run(projected, mask, state, weights):
+        n = len(state)
+
+        @tf.custom_gradient
+        def differentiable(*given):
+            def grad(*slopes):
+                with tf.GradientTape() as tape:
+                    tape.watch(given)
+                    outputs, final = _by_hand(cell, reverse)(given[0], mask, given[1 : 1 + n], given[1 + n :])
+                return tape.gradient([outputs, *final], given, slopes, unconnected_gradients="zero")
+
+            return outputs_alone(tuple(projected.shape[:2]), given[0], mask, given[1 : 1 + n], given[1 + n :]), grad
+
+        outputs, *final = differentiable(projected, *state, *weights)
+        return outputs, tuple(final)
+
+    return run
 
 
 def _index(variables, u):
@@ -310,35 +321,6 @@ def _reading(variables, weights):
         for update in zip(variables, weights, strict=True):
             scope.add_update(update)  # in the precision of the forward pass; a state_mapping would turn it back
         yield
-
-
-def _compiled(function):
-    """XLA for a loop whose static shape, its first argument, `compiles`, nothing for others.
-
-    To be called where the gradient is a custom one: no tape sees what is compiled, for one that lasts would have it
-    give out lists of tensors, which XLA cannot.
-    """
-    compiled = functools.cache(lambda: tf.function(function, jit_compile=True, autograph=False))
-
-    @functools.wraps(function)
-    def run(shape, *arguments):
-        if not compiles(shape[0]):
-            return function(shape, *arguments)
-        return compiled()(shape, *tf.nest.map_structure(lambda x: x if x is None else tf.stop_gradient(x), arguments))
-
-    return run
-
-
-def compiles(length):
-    """Whether a loop is compiled by XLA: in a graph, where its length is fixed; each other would be compiled anew.
-
-    On CPUs only: where there is another device, Keras has XLA compile the whole of `fit`'s step, unless cuDNN is in it.
-    """
-    return (
-        length is not None
-        and tf.inside_function()
-        and all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
-    )
 
 
 def _array(size, x):

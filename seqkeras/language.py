@@ -185,6 +185,9 @@ class LanguageModel(SequenceModel):
         arguments.tensors({"ids": ids}, {"ids": spec(None, None)})
         return self.predictor(ids, training=training)
 
+    def inputs_read(self):
+        return {"ids": (self.vocab_size, self.max_length if self.decoder == "transformer" else None)}
+
     def output_biases(self):
         return self.predictor.logits.bias
 
@@ -244,6 +247,9 @@ class Truncated(SequenceModel):
     @property
     def output_bias(self):
         return self.model.output_bias
+
+    def inputs_read(self):
+        return self.model.inputs_read()
 
     def output_biases(self):
         return self.model.output_biases()

@@ -1,8 +1,10 @@
 """Masks, made once and handed down. True = a real token; shapes in the comments."""
 
 import keras
+import numpy as np
 from keras import ops
 
+from seqkeras import arguments
 from seqkeras.tokens import PAD
 
 
@@ -37,6 +39,45 @@ def causal(length):
 def lowest(dtype):
     """A number far below any that is computed with, and finite in `dtype`."""
     return -6e4 if keras.backend.standardize_dtype(dtype) == "float16" else -1e30
+
+
+def order(mask):
+    """mask [B, T] -> int32 [B, T]: each real position's place among those of its row, 0, 1, ...; of others anything."""
+    return ops.maximum(ops.cumsum(ops.cast(mask, "int32"), axis=1) - 1, 0)
+
+
+def to_front(x, mask):
+    """x [B, T, ...] with the real positions of each row first, in their order; `back` undoes it."""
+    T = x.shape[1]
+    urgency = ops.cast(mask, "int32") * ops.arange(ops.shape(x)[1], 0, -1, dtype="int32")
+    index = ops.argsort(-urgency, axis=1) if T is None else ops.top_k(urgency, T)[1]
+    return gather(x, index)
+
+
+def back(x, mask):
+    """x [B, T, ...] with the real positions of each row first -> with each at its place in `mask`, zeros elsewhere."""
+    real = ops.reshape(mask, (*ops.shape(mask), *[1] * (len(x.shape) - 2)))
+    return ops.where(real, gather(x, order(mask)), 0)
+
+
+def gather(x, index):
+    """Of each row, the positions named by index: x [B, T, ...], index int [B, T'] -> [B, T', ...]."""
+    index = ops.reshape(index, (*ops.shape(index), *[1] * (len(x.shape) - 2)))
+    return ops.take_along_axis(x, index, axis=1)
+
+
+def check_in_front(mask):
+    """The real positions come first in each row of mask [B, T], as far as it is known.
+
+    Raises:
+        ValueError: outside of graphs, padding in front of or between real positions.
+    """
+    values = arguments.values_of(mask)
+    if values is not None and np.any(values[:, 1:] > values[:, :-1]):
+        raise ValueError(
+            "Expected a mask with all real positions of a row first. Received: padding in front of a real position; "
+            "see `masks.to_front`"
+        )
 
 
 def last(mask):

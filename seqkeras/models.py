@@ -164,6 +164,9 @@ class SequenceGenerator(SequenceModel):
         arguments.tensors(inputs, {"label": spec(None)})
         return self.decoder.start(self.label_embedding(inputs["label"]))
 
+    def inputs_read(self):
+        return {"label": (self.num_classes, None), "target": (self.vocab_size, None)}
+
     def output_biases(self):
         return self.decoder.logits.bias
 

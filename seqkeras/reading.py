@@ -111,31 +111,39 @@ class Reader(SequenceModel):
 
     def read(self, inputs, training=False):
         """inputs -> (memory [B, T, W], summary [B, W], mask [B, T])."""
-        x, mask = self._enter(inputs, training)
-        return *self.body(x, mask=mask, training=training), mask
+        x, mask, given = self._enter(inputs, training)
+        memory, summary = self.body(x, mask=mask, training=training)
+        return (memory if given is mask else masks.back(memory, given)), summary, given
 
     def summarize(self, inputs, pooling, training=False):
         """inputs -> one vector a sequence [B, W], by the name of the pooling."""
-        x, mask = self._enter(inputs, training)
+        x, mask, _ = self._enter(inputs, training)
         return self.body.summarize(x, pooling, mask, training)
 
     def _enter(self, inputs, training):
-        """inputs -> (what the encoder reads [B, T, D], mask [B, T])."""
+        """inputs -> (what the encoder reads [B, T, D], its mask [B, T], the mask of the inputs [B, T]).
+
+        An encoder that looks at neighbours or at places reads the real positions of a row side by side, from the first
+        place on: padding in front of a row or inside it changes nothing.
+        """
         if self.vocab_size is not None and not isinstance(inputs, dict):
             inputs = {"ids": inputs}
         arguments.tensors(inputs, self.reads(None, None))
         if self.vocab_size is None:
             x = inputs["values"]
-            mask = masks.lengths(inputs["length"], ops.shape(x)[1])
+            mask = given = masks.lengths(inputs["length"], ops.shape(x)[1])
         else:
-            mask = masks.padding(inputs["ids"])
+            mask = given = masks.padding(inputs["ids"])
+            if self.encoder in ("transformer", "convolution", "window"):
+                inputs = {name: masks.to_front(inputs[name], given) for name in self.reads(None, None)}
+                mask = masks.padding(inputs["ids"])
             x = self.embedding(self._some_unknown(inputs["ids"], mask, training))
         if self.character_vocab_size is not None:
             ids, characters = inputs["ids"].shape, inputs["characters"].shape
             if not arguments.fits(characters, (*ids, None)):
                 raise ValueError(f"Expected characters for each of ids {tuple(ids)}. Received: {tuple(characters)}")
             x = ops.concatenate([x, self._spelt(inputs["characters"], training)], axis=-1)
-        return x, mask
+        return x, mask, given
 
     def _some_unknown(self, ids, mask, training):
         """In training, each word is UNKNOWN now and then: such words are learnt by their characters and place."""
@@ -148,9 +156,17 @@ class Reader(SequenceModel):
         """characters [B, T, C] -> what the characters of each word say [B, T, W]."""
         batch, length = ops.shape(characters)[:2]
         characters = ops.reshape(characters, (-1, self.word_length))  # [B T, C]
+        if self.character_encoder == "convolution":
+            characters = masks.to_front(characters, masks.padding(characters))
         x, mask = self.character_embedding(characters), masks.padding(characters)
         summary = self.spelling.summarize(x, mask=mask, training=training)
         return ops.reshape(summary, (batch, length, self.spelling.width))
+
+    def inputs_read(self):
+        if self.vocab_size is None:
+            return {}
+        ids = {"ids": (self.vocab_size, self.max_length if self.encoder == "transformer" else None)}
+        return ids if self.character_vocab_size is None else {**ids, "characters": (self.character_vocab_size, None)}
 
     def reads(self, batch, length):
         """The shapes of the inputs, by name."""

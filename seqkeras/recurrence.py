@@ -14,7 +14,8 @@ from seqkeras.saving import saveable
 
 if keras.backend.backend() == "tensorflow":
     from seqkeras import cudnn
-    from seqkeras.kernel import compiles, forward, kernel
+    from seqkeras.compiling import compiles
+    from seqkeras.kernel import forward, kernel
 
 
 def fastest(length, training):

@@ -42,6 +42,10 @@ class EncoderDecoder(SequenceModel):
         arguments.tensors(inputs, {"source": spec(None, None)})
         return self.decoder.start(*self.encode(inputs["source"]))
 
+    def inputs_read(self):
+        most = getattr(self, "max_length", None)
+        return {"source": (self.vocab_size, most), "target": (self.target_vocab_size or self.vocab_size, most)}
+
     def output_biases(self):
         return self.decoder.logits.bias
 
@@ -222,3 +226,7 @@ class TransformerSeq2Seq(EncoderDecoder):
             name="decoder",
         )
         self.build_parts(units, (None, None, units))
+
+    def encode(self, source, training=False):
+        # Places are counted over real positions, wherever the padding is.
+        return super().encode(masks.to_front(source, masks.padding(source)), training)

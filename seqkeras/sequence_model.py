@@ -8,6 +8,8 @@ import numpy as np
 from keras import ops
 
 from seqkeras import arguments, distribution, output_bias, training_report
+from seqkeras.batches import Limits, refusals
+from seqkeras.losses import CrossEntropy
 from seqkeras.metrics import of_text
 from seqkeras.objective import Objective, by_output
 
@@ -36,6 +38,10 @@ class SequenceModel(keras.Model):
         super().__init__(**kwargs)
         arguments.choice("frequencies", "zeros", output_bias=self.output_bias)
 
+    def inputs_read(self):
+        """What `batches.Limits` holds the inputs to: name -> (number of ids, most positions or None)."""
+        return {}
+
     def output_biases(self):
         """The bias of the output layer, a dict of them by the names of the outputs, empty where there is none."""
         return {}
@@ -61,6 +67,7 @@ class SequenceModel(keras.Model):
         if not self._adapt(output_bias.batches(x, steps) if y is None else [(y, sample_weight)]):
             raise ValueError("Expected targets of a weight above 0. Received: none")
 
+    @refusals()
     def fit(self, *args, **kwargs):
         """As of `keras.Model`; before it, `adapt`, where `output_bias` is "frequencies" and the bias is still zero.
 
@@ -68,6 +75,7 @@ class SequenceModel(keras.Model):
         yourself. A warning follows a training of 100 steps or more whose model says the same for every input.
         """
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
+        given = self._watched(given)
         variables = keras.tree.flatten(self.output_biases())
         if (
             self.output_bias == "frequencies"
@@ -75,7 +83,7 @@ class SequenceModel(keras.Model):
             and not any(np.any(ops.convert_to_numpy(v)) for v in variables)
         ):
             self._adapt(self._first_batches(**given), given.get("class_weight"))
-        history = super().fit(*args, **kwargs)
+        history = super().fit(**given)
         if int(ops.convert_to_numpy(self.optimizer.iterations)) >= FEWEST_STEPS:
             self._warn_of_constant_answers(**given)
         return history
@@ -83,7 +91,57 @@ class SequenceModel(keras.Model):
     def _warn_of_constant_answers(self, x=None, y=None, sample_weight=None, **_):
         batch = training_report.first_batch(x, y, sample_weight)
         if advice := batch and training_report.constant_answers(self, batch):
-            warnings.warn(advice, stacklevel=3)
+            warnings.warn(advice, stacklevel=4)
+
+    def evaluate(self, *args, **kwargs):
+        """As of `keras.Model`."""
+        return self._run(super().evaluate, *args, **kwargs)
+
+    def predict(self, *args, **kwargs):
+        """As of `keras.Model`."""
+        return self._run(super().predict, *args, **kwargs)
+
+    def train_on_batch(self, *args, **kwargs):
+        """As of `keras.Model`."""
+        return self._run(super().train_on_batch, *args, **kwargs)
+
+    def test_on_batch(self, *args, **kwargs):
+        """As of `keras.Model`."""
+        return self._run(super().test_on_batch, *args, **kwargs)
+
+    def predict_on_batch(self, *args, **kwargs):
+        """As of `keras.Model`."""
+        return self._run(super().predict_on_batch, *args, **kwargs)
+
+    @refusals()
+    def _run(self, method, *args, **kwargs):
+        """A method of Keras's with its data checked: what the model cannot take is refused before it sees it."""
+        given = inspect.signature(method).bind(*args, **kwargs)
+        given.arguments.update(self._watched(given.arguments))
+        return method(*given.args, **given.kwargs)
+
+    def _watched(self, given):
+        """Arguments of a method that takes data, with the data checked, or checking themselves."""
+        limits = Limits(self.inputs_read(), self._classes())
+        data = {name: given.get(name) for name in ("x", "y", "sample_weight")}
+        watched = {"x": limits.watch(**data)} if data["x"] is not None else {}
+        validation = given.get("validation_data")
+        if isinstance(validation, (tuple, list)):
+            limits.check(*keras.utils.unpack_x_y_sample_weight(tuple(validation)))
+        elif validation is not None:
+            watched["validation_data"] = limits.watch(validation)
+        return {**given, **watched}
+
+    def _classes(self):
+        """The number of classes of each output whose loss is a `CrossEntropy`: there a label is one of them."""
+        biases = self.output_biases()
+        biases = biases if isinstance(biases, dict) else {None: biases}
+        losses = {} if self.objective is None else self.objective.losses
+        return {
+            name: biases[name].shape[0]
+            for name, one in losses.items()
+            if isinstance(one, CrossEntropy) and name in biases
+        }
 
     def _first_batches(self, x=None, y=None, sample_weight=None, validation_split=0.0, steps_per_epoch=None, **_):
         """(targets, weight) of what `fit` trains on, as far as it is looked at beforehand."""

@@ -6,6 +6,7 @@ from keras import ops
 
 from seqkeras import arguments
 from seqkeras.attention import MultiHeadAttention
+from seqkeras.embeddings import Embedding
 from seqkeras.masks import Masked
 from seqkeras.saving import saveable
 
@@ -33,7 +34,7 @@ class Positions(keras.layers.Layer):
         super().__init__(**kwargs)
         arguments.positive(vocab_size=vocab_size, units=units, max_length=max_length)
         arguments.choice("sinusoid", "learned", positions=positions)
-        self.embedding = keras.layers.Embedding(
+        self.embedding = Embedding(
             vocab_size, units, embeddings_initializer=keras.initializers.RandomNormal(stddev=units**-0.5)
         )
 
@@ -56,12 +57,12 @@ class Positions(keras.layers.Layer):
                 "build the model with a larger max_length or shorten the sequences"
             )
         x = self.embedding(ids) * self.units**0.5
-        steps = position + ops.arange(ops.shape(ids)[1], dtype="int32")
-        if T is None:  # known at run time only: beyond the last position nothing is right, and the loss shall show it
-            inside = (steps < self.max_length)[:, None]
-            steps = ops.minimum(steps, self.max_length - 1)
-            x = ops.where(inside, x, float("nan"))
-        return x + ops.cast(ops.take(self.table, steps, axis=0), x.dtype)
+        table = self.table
+        if T is None:
+            T = ops.shape(ids)[1]
+            table = ops.reshape(ops.convert_to_tensor(table)[:T], (T, self.units))  # an error of its own where the table is too short
+        steps = position + ops.arange(T, dtype="int32")
+        return x + ops.cast(ops.take(table, steps, axis=0), x.dtype)
 
 
 class TiedOutput(keras.layers.Layer):

@@ -15,6 +15,7 @@ CHAIN = [
     "cells",
     "attention",
     "loops",
+    "compiling",
     "kernel",
     "cudnn",
     "pooling",
@@ -29,7 +30,7 @@ CHAIN = [
 ]
 TALKING = {"__main__", "cli", "converter"}
 COMMAND = {"__main__", "cli"}  # the command line: the part of seqkeras/ that knows all three folders
-TENSORFLOW = {"kernel", "cudnn", "distribution"}
+TENSORFLOW = {"compiling", "kernel", "cudnn", "distribution"}
 DEVICE = {"tensorflow", "tensorflow_text", "tensorflow_datasets", "ai_edge_litert"}
 UNTELLING = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 ABOUT_300_LINES = 360

@@ -1,4 +1,5 @@
 import numpy as np
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -35,3 +36,20 @@ def test_last_is_one_past_the_last_real_position_holes_or_not(mask):
 
 def test_last_of_no_positions_at_all_is_zero():
     np.testing.assert_array_equal(masks.last(ops.zeros((3, 0), dtype="bool")), [0, 0, 0])
+
+
+@settings(max_examples=25, deadline=None)
+@given(arrays(bool, shapes))
+def test_to_front_puts_the_real_positions_first_and_back_undoes_it(mask):
+    x = np.arange(1.0, mask.size + 1, dtype="float32").reshape(mask.shape)
+    front = masks.to_front(ops.convert_to_tensor(x), mask)
+    for row, real, got in zip(x, mask, np.asarray(front), strict=True):
+        np.testing.assert_array_equal(got[: real.sum()], row[real])
+    for shaped in (x, np.stack([x, -x], -1)):
+        again = masks.back(masks.to_front(ops.convert_to_tensor(shaped), mask), mask)
+        np.testing.assert_array_equal(again, np.where(mask.reshape((*mask.shape, *[1] * (shaped.ndim - 2))), shaped, 0))
+
+
+def test_to_front_where_the_length_is_known_at_run_time_only():
+    function = tf.function(lambda x: masks.to_front(x, x != 0), input_signature=[tf.TensorSpec([None, None], "int32")])
+    np.testing.assert_array_equal(function(np.array([[0, 5, 0, 6], [7, 0, 8, 9]])), [[5, 6, 0, 0], [7, 8, 9, 0]])

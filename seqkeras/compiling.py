@@ -1,0 +1,73 @@
+"""What of a loop XLA compiles, once for all layers that are configured alike."""
+
+import dataclasses
+import functools
+import json
+
+import keras
+import tensorflow as tf
+
+
+def compiled(function):
+    """XLA for a loop whose static shape, its first argument, `compiles`, nothing for others.
+
+    To be called where the gradient is a custom one: no tape sees what is compiled, for one that lasts would have it
+    give out lists of tensors, which XLA cannot.
+    """
+    made = functools.cache(lambda: tf.function(function, jit_compile=True, autograph=False))
+
+    @functools.wraps(function)
+    def run(shape, *arguments):
+        if not compiles(shape[0]):
+            return function(shape, *arguments)
+        return made()(shape, *tf.nest.map_structure(lambda x: x if x is None else tf.stop_gradient(x), arguments))
+
+    return run
+
+
+def compiles(length):
+    """Whether a loop is compiled by XLA: in a graph, where its length is fixed; each other would be compiled anew.
+
+    On CPUs only: where there is another device, Keras has XLA compile the whole of `fit`'s step, unless cuDNN is in it.
+    """
+    return (
+        length is not None
+        and tf.inside_function()
+        and all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
+    )
+
+
+def shared(make, cell, reverse):
+    """make(cell, reverse), in a graph one function for all cells that are configured alike.
+
+    TensorFlow keeps for ever what XLA compiles and the gradients of `tf.custom_gradient`, with the graphs around them:
+    25 MB for each model that was trained, whether it is still there or not. So none is made twice. The function is
+    that of the first such cell, whose own weights it does not read.
+    """
+    if not tf.inside_function() or "get_config" not in vars(type(cell)):  # a config that is not the class's own
+        return make(cell, reverse)
+    configuration = json.dumps(_nameless(cell.get_config()), sort_keys=True, default=repr)
+    shapes = tuple((tuple(v.shape), v.dtype) for v in cell.weights)
+    return _function_of_all(_Alike(type(cell), configuration, shapes, cell), make, reverse)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Alike:
+    """A cell that is equal to each other of its class, configuration and weights' shapes."""
+
+    cls: type
+    configuration: str
+    shapes: tuple
+    cell: keras.layers.Layer = dataclasses.field(compare=False)
+
+
+@functools.cache
+def _function_of_all(alike, make, reverse):
+    return tf.function(make(alike.cell, reverse), autograph=False)
+
+
+def _nameless(config):
+    """A config without the names of layers, which tell apart what is alike."""
+    if isinstance(config, dict):
+        return {key: _nameless(value) for key, value in config.items() if key != "name"}
+    return [_nameless(value) for value in config] if isinstance(config, (list, tuple)) else config
