@@ -20,9 +20,14 @@ def compiled(function):
     def run(shape, *arguments):
         if not compiles(shape[0]):
             return function(shape, *arguments)
-        return made()(shape, *tf.nest.map_structure(lambda x: x if x is None else tf.stop_gradient(x), arguments))
+        return _unseen(made()(shape, *_unseen(arguments)))
 
     return run
+
+
+def _unseen(tensors):
+    """Tensors that no gradient goes through."""
+    return tf.nest.map_structure(lambda x: x if x is None else tf.stop_gradient(x), tensors)
 
 
 def compiles(length):

@@ -162,7 +162,7 @@ def _by_hand(cell, reverse):
     def run(projected, mask, state, weights):
         n, shape = len(state), tuple(projected.shape[:2])
 
-        def plain(given, slopes):
+        def plain(mask, given, slopes):
             """The same gradients as TensorFlow makes them, which it can differentiate again."""
             with tf.GradientTape() as tape:
                 tape.watch(given)
@@ -193,17 +193,23 @@ def _by_hand(cell, reverse):
                     d_weights[u] += tf.cast(d_u, d_weights[u].dtype)
                 return (dp, *first, *d_weights)
 
-            @tf.custom_gradient
-            def gradients(*both):  # of `given` and the slopes; what is not read, the optimiser of a graph drops
-                def again(*d_gradients):
-                    with tf.GradientTape() as tape:
-                        tape.watch(both)
-                        found = plain(both[: len(given)], both[len(given) :])
-                    return tape.gradient(found, both, d_gradients, unconnected_gradients="zero")
+            def slopes_of_given(*slopes):
+                # The graph of the second derivative reaches this one, and not the one that `given` is from.
+                mask_here, *here = (x if x is None else tf.identity(x) for x in (mask, *given))
 
-                return by_hand(*both[len(given) :]), again
+                @tf.custom_gradient
+                def gradients(*both):  # of `given` and the slopes; what is not read, the optimiser of a graph drops
+                    def again(*d_gradients):
+                        with tf.GradientTape() as tape:
+                            tape.watch(both)
+                            found = plain(mask_here, both[: len(given)], both[len(given) :])
+                        return tape.gradient(found, both, d_gradients, unconnected_gradients="zero")
 
-            return (kept[0], *final), lambda *slopes: gradients(*given, *slopes)
+                    return by_hand(*both[len(given) :]), again
+
+                return gradients(*here, *slopes)
+
+            return (kept[0], *final), slopes_of_given
 
         outputs, *final = differentiable(projected, *state, *weights)
         outputs = tf.ensure_shape(outputs, (*shape, cell.units))

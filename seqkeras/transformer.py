@@ -60,7 +60,9 @@ class Positions(keras.layers.Layer):
         table = self.table
         if T is None:
             T = ops.shape(ids)[1]
-            table = ops.reshape(ops.convert_to_tensor(table)[:T], (T, self.units))  # an error of its own where the table is too short
+            table = ops.reshape(
+                ops.convert_to_tensor(table)[:T], (T, self.units)
+            )  # an error of its own where the table is too short
         steps = position + ops.arange(T, dtype="int32")
         return x + ops.cast(ops.take(table, steps, axis=0), x.dtype)
 
