@@ -62,7 +62,7 @@ def test_shared_functions_read_the_weights_of_the_layer_that_calls_them(seed):
     for training in (True, False):
         for _ in range(2):
             layer = Recurrence(cells.make("gru", 4))
-            traced = tf.function(lambda x, layer=layer: layer(x, training=training)[0])(x)
+            traced = tf.function(lambda x, layer=layer, now=training: layer(x, training=now)[0])(x)
             np.testing.assert_allclose(traced, layer(x)[0], atol=1e-6)
 
 
