@@ -52,7 +52,8 @@ def write_bundle(
             `pipelines.forecasting` holds all. The bundle then takes and
             gives values as they are in the world. A forecast needs it; a mean of 0 and a deviation of 1 change nothing.
         quantize: None for float32, "int8" for 8-bit weights; then `metric` and `bound` are needed.
-        quality: dict of figures to be kept in the manifest.
+        quality: dict of figures to be kept in the manifest; None for those of the targets that come with `inputs` as
+            `held_out` gives them: accuracy, exact match, F1 of spans, squared error, whichever the task has.
         strategy, growth, num_threads: how recurrent layers go over time, how large the file may become for it, and how
             many threads it may take: as in `to_tflite`; "auto" measures with `inputs`. The comparison, `load_bundle`
             and the code to paste take so many threads, with "auto" as many as were the fastest. None is "fused": a
@@ -69,7 +70,7 @@ def write_bundle(
     weights.check(quantize)
     model, folder = given.model_in_float32(model), Path(folder)
     _check_folder(folder)
-    length, quality = checked_length(model, length), _figures(quality)
+    length, quality = checked_length(model, length), None if quality is None else _figures(quality)
     check_metric(metric, bound)
     arguments.choice(*loops.STRATEGIES, "auto", strategy=strategy)
     if quantize is not None and metric is None:
@@ -86,6 +87,17 @@ def write_bundle(
     with folders.written(folder) as new:
         described = _save(tokenizers, new)
         audited = to_tflite(model, new / "model.tflite", length, quantize, strategy, growth, num_threads, taken)
+        compared = parity(
+            model,
+            new / "model.tflite",
+            inputs,
+            metric,
+            bound,
+            num_threads=audited["num_threads"],
+            tokenizers={role: load_tokenizer(new / "tokenizers" / role) for role in tokenizers},
+            labels=labels,
+            targets=getattr(inputs, "targets", None) if quality is None else None,
+        )
         manifest = {
             "bundle": 1,
             "task": task,
@@ -102,17 +114,8 @@ def write_bundle(
             "scale": scale,
             "signatures": audited["signatures"],
             "operators": audited["operators"],
-            "parity": parity(
-                model,
-                new / "model.tflite",
-                inputs,
-                metric,
-                bound,
-                num_threads=audited["num_threads"],
-                tokenizers={role: load_tokenizer(new / "tokenizers" / role) for role in tokenizers},
-                labels=labels,
-            ),
-            "quality": quality,
+            "parity": compared,
+            "quality": compared.pop("quality", {}) if quality is None else quality,
             "versions": {name: version(name) for name in PACKAGES},
         }
         snippets.write(new / "snippets", manifest)
@@ -161,7 +164,7 @@ def _check_folder(folder):
 def _figures(quality):
     """The figures as plain Python numbers."""
     try:
-        text = json.dumps(dict(quality or {}), allow_nan=False, default=lambda figure: np.asarray(figure).tolist())
+        text = json.dumps(dict(quality), allow_nan=False, default=lambda figure: np.asarray(figure).tolist())
     except (TypeError, ValueError) as error:
         raise ValueError(f"Expected finite figures by name. Received: quality={quality!r} ({error})") from None
     return json.loads(text)

@@ -6,6 +6,7 @@ import numpy as np
 
 from seqkeras import arguments
 from seqkeras.export import given
+from seqkeras.export.quality import HeldOut
 from seqkeras.tokens import PAD
 
 
@@ -13,7 +14,8 @@ def held_out(batches, n, model):
     """At most `n` examples of batches as the task functions make them, as `parity` takes them for `model`.
 
     They are taken in even steps from the shortest to the longest. Of a text to be continued the first half is the
-    prompt; random numbers, where a search draws with them, are drawn.
+    prompt; random numbers, where a search draws with them, are drawn. The targets that the batches hold come along, as
+    the attribute `targets`: `write_bundle` puts its figures of them into the manifest.
 
     Args:
         batches: features -> ..., or (features, ...); read to their end.
@@ -29,8 +31,8 @@ def held_out(batches, n, model):
     given.check_model(model)
     _, specs = next(iter(model.signatures(None, None).values()))
     wanted = [name for name in specs if name != "uniform"]
-    columns = {name: [] for name in wanted}
-    for features, *_ in batches:
+    columns, targets = {name: [] for name in wanted}, []
+    for features, *said in batches:
         features = features if isinstance(features, dict) else {wanted[0]: features}
         if not features.keys() >= columns.keys():
             raise ValueError(f"Expected features {sorted(columns)}. Received: {sorted(features)}")
@@ -40,6 +42,7 @@ def held_out(batches, n, model):
                 raise ValueError(
                     f"Expected batches of {name} with {len(specs[name].shape)} axes. Received: {arrays[-1].ndim}"
                 )
+        targets += said[:1]
     if not columns[wanted[0]]:
         raise ValueError("Expected batches of examples. Received: none")
     inputs = {name: _stacked(arrays) for name, arrays in columns.items()}
@@ -49,7 +52,16 @@ def held_out(batches, n, model):
         inputs["prompt"] = _beginnings(inputs["prompt"])
     if "uniform" in specs:
         inputs["uniform"] = np.random.default_rng(0).random((len(rows), specs["uniform"].shape[1]), "float32")
-    return inputs
+    return HeldOut(inputs, _targets(targets, rows))
+
+
+def _targets(batches, rows):
+    """What batches of targets, arrays or dicts of them, say to some rows; None where there are none."""
+    if not batches:
+        return None
+    if isinstance(batches[0], dict):
+        return {name: _targets([one[name] for one in batches], rows) for name in batches[0]}
+    return _stacked([np.asarray(one) for one in batches])[rows]
 
 
 def spread(lengths, n):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqkeras import loops, recurrence
-from seqkeras.export import dependence, given, texts
+from seqkeras.export import dependence, given, quality, texts
 from seqkeras.export.runtime import RUNTIMES, Interpreter
 from seqkeras.export.saved_model import to_saved_model, traced
 from seqkeras.tokens import END, PAD, START
@@ -30,6 +30,7 @@ def parity(
     num_threads=1,
     tokenizers=None,
     labels=None,
+    targets=None,
 ):
     """Runs `inputs` through all four, twice, the second time in another order, and compares.
 
@@ -52,12 +53,14 @@ def parity(
         runtimes: a list of LiteRT's, "interpreter" and "compiled"; a file with a `fused` layer has but the first.
         num_threads: that each of them takes.
         tokenizers, labels: as of `write_bundle`; None compares no texts.
+        targets: what the data says to the inputs, as `held_out` keeps it.
 
     Returns:
         dict: "examples", "keras" (metric); for each of "saved_model", "interpreter", "compiled" and, of a search,
         "interpreter_step", "compiled_step" (the file's `encode` and `step`) the rows "compared", "equal" (each token,
         or the likeliest class) and "excused", the largest "difference" of float outputs, "metric", and
         "milliseconds" an example, the median. "saved_model" has the number of "texts" compared.
+        With targets "quality", the figures of Keras's answers beside them.
 
     Raises:
         ValueError: they differ, or a second call differs from the first; or answers do not depend on the inputs.
@@ -73,7 +76,9 @@ def parity(
     n = len(next(iter(inputs.values())))
     expected = reference.run(inputs)
     dependence.check("the model", inputs, reference.answers(inputs, expected), reference.task)
-    report = {"examples": n}
+    report, names = {"examples": n}, given.checked_names(labels, reference.model)
+    if targets is not None:
+        report["quality"] = quality.figures(reference.task, inputs, expected, targets, names)
     if metric is not None:
         report |= {"bound": float(bound), "keras": _figure(metric, expected)}
     faults = []
@@ -109,7 +114,7 @@ def parity(
         twice("saved_model", lambda rows: _chunks(lambda one: signature(**one), inputs, rows), order)
         if tokenizers:
             report["saved_model"]["texts"], differences = texts.compared(
-                loaded.signatures, reference.task, inputs, tokenizers, given.checked_names(labels, reference.model)
+                loaded.signatures, reference.task, inputs, tokenizers, names
             )
             faults += [f"texts: {difference}" for difference in differences[:3]]
     order = np.random.default_rng(n).permutation(n)

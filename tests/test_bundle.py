@@ -85,6 +85,20 @@ def test_an_older_bundle_is_replaced_and_what_numpy_measures_is_kept(tmp_path):
     assert manifest["tokenizers"]["text"]["normalisation"] == {"lower": True, "punctuation": "drop"}
 
 
+def test_figures_of_the_held_out_data_are_in_the_manifest_unless_others_are_given(tmp_path):
+    words, labels = pipelines.Words.train(["a b c"]), pipelines.Labels(["yes", "no"])
+    records = [("a b", "yes"), ("b c c", "no"), ("c", "no")]
+    data = pipelines.classification(test=records, tokenizer=words, labels=labels)
+    model = seqkeras.SequenceClassifier(words.vocab_size, 2, units=4, encoder="bag")
+    inputs = export.held_out(data.test, 3, model)
+    given = {"inputs": inputs, "tokenizers": {"text": words}, "labels": labels}
+    quality = export.write_bundle(model, tmp_path / "x", 3, **given)["quality"]
+    bundle = export.load_bundle(tmp_path / "x")
+    right = sum(next(iter(bundle(text))) == label for text, label in records)
+    assert quality == {"examples": 3, "accuracy": right / 3}
+    assert export.write_bundle(model, tmp_path / "x", 3, **given, quality={})["quality"] == {}
+
+
 def beside(folder):
     (folder / "thesis").write_text("years of work")
 

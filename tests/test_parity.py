@@ -8,6 +8,7 @@ from exported import CHARACTERS, LABELS, V, family, unexported
 import seqkeras
 from seqkeras import export, pipelines
 from seqkeras.export import dependence, held_out, parity
+from seqkeras.export.quality import figures
 from seqkeras.export.runtime import RUNTIMES, Compiled
 from seqkeras.tokens import PAD, START
 
@@ -312,6 +313,60 @@ def test_held_out_asks_for_batches_and_a_number(batches, n, match):
         held_out(batches, n, unexported("classify").model)
     with pytest.raises(ValueError, match="a model of seqkeras"):
         held_out([], 1, keras.Sequential([]))
+
+
+def test_held_out_keeps_the_targets_and_parity_gives_figures_of_them():
+    data = pipelines.classification(
+        test=[("a" * (1 + i % 9), LABELS[i % 3]) for i in range(40)],
+        tokenizer=CHARACTERS,
+        labels=pipelines.Labels(LABELS),
+        batch_size=4,
+    )
+    made = family("classify")
+    inputs = held_out(data.test, 12, made.model)
+    report = parity(made.model, made.path, inputs, labels=LABELS, targets=inputs.targets)
+    right = np.mean(np.argmax(made.model.classify({"ids": inputs["ids"]})["probabilities"], -1) == inputs.targets)
+    assert report["quality"] == {"examples": 12, "accuracy": right}
+    inputs["ids"] = inputs["ids"][::-1]
+    assert inputs.targets is None
+
+
+@pytest.mark.parametrize(
+    ("task", "outputs", "targets", "labels", "said"),
+    [
+        ("classify", {"probabilities": np.eye(4)}, [0, 1, 0, -1], LABELS, {"accuracy": 0.5}),
+        (
+            "tag",
+            {"probabilities": np.eye(3)[[[0, 1, 2], [0, 0, 0]]]},
+            [[0, 1, 1], [0, 2, 2]],
+            LABELS,
+            {"accuracy": 0.75},
+        ),
+        (
+            "tag",
+            {"probabilities": np.eye(3)[[[1, 2, 0], [1, 0, 0]]]},
+            [[1, 2, -1], [1, 2, 0]],
+            ["O", "B-a", "I-a"],
+            {"accuracy": 0.75, "span_f1": 0.5},
+        ),
+        (
+            "translate",
+            {"ids": np.array([[5, 2], [5, 6], [3, 2]])},
+            [[5, 2, 9], [5, 6, 2], [3, 2, 0]],
+            None,
+            {"exact_match": 2 / 3},
+        ),
+        ("forecast", {"next": np.ones((2, 3, 1))}, np.zeros((2, 3, 1)), None, {"mean_squared_error": 1.0}),
+    ],
+)
+def test_figures_are_those_of_the_task(task, outputs, targets, labels, said):
+    inputs = {"ids": np.array([[4, 4, 0], [4, 4, 0]])}
+    got = figures(task, inputs, outputs, np.array(targets), labels)
+    assert got == {"examples": len(next(iter(outputs.values()))), **said}
+
+
+def test_figures_of_what_has_no_one_right_answer_are_none():
+    assert figures("generate", {}, {"ids": np.ones((2, 3))}, np.ones((2, 3)), LABELS) == {}
 
 
 def test_held_out_values_are_values():

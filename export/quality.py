@@ -1,0 +1,68 @@
+"""The figures of held-out data: what a model says beside what was to be said."""
+
+import numpy as np
+
+from seqkeras.spans import in_bio, spans
+from seqkeras.tokens import END, PAD, UNKNOWN
+
+
+class HeldOut(dict):
+    """Inputs by name, and `targets`, what the data says to them: an array, or a dict of them; None once changed."""
+
+    def __init__(self, inputs, targets=None):
+        super().__init__(inputs)
+        self.targets = targets
+
+    def __setitem__(self, name, value):
+        super().__setitem__(name, value)
+        self.targets = None
+
+
+def figures(task, inputs, outputs, targets, labels):
+    """Figures by name, "examples" first; {} of a task in which there is no one right answer.
+
+    An unknown label, -1, and a text with UNKNOWN are never right.
+
+    Args:
+        task: the signature's name.
+        inputs, outputs: dict of arrays [n, ...], of that signature.
+        targets: as of `HeldOut`.
+        labels: as the manifest has them.
+    """
+    if task == "classify":
+        said = {"accuracy": np.mean(outputs["probabilities"].argmax(-1) == targets)}
+    elif task == "tag" and "probabilities" in outputs and np.ndim(targets) == 2:
+        said = _of_tags(inputs, outputs["probabilities"], targets, labels)
+    elif task == "understand":
+        said = {f"tag_{k}": v for k, v in _of_tags(inputs, outputs["tags"], targets["tags"], labels["tags"]).items()}
+        said |= {"label_accuracy": np.mean(outputs["label"].argmax(-1) == targets["label"])}
+    elif task == "translate":
+        pairs = zip(outputs["ids"], targets, strict=True)
+        said = {
+            "exact_match": np.mean([UNKNOWN not in other and _written(one) == _written(other) for one, other in pairs])
+        }
+    elif task == "forecast" and outputs["next"].shape == np.shape(targets):
+        said = {"mean_squared_error": np.mean((outputs["next"] - targets) ** 2)}
+    else:
+        return {}
+    return {"examples": len(next(iter(outputs.values()))), **{name: float(one) for name, one in said.items()}}
+
+
+def _of_tags(inputs, distributions, targets, names):
+    """The share of right tags over real positions; where they are BIO, F1 of spans as well."""
+    said = distributions.argmax(-1)
+    lengths = inputs["length"] if "length" in inputs else (inputs["ids"] != PAD).sum(axis=1)
+    rows = [(one[:end], other[:end]) for one, other, end in zip(said, targets, lengths, strict=True)]
+    found = {"accuracy": np.mean(np.concatenate([one == other for one, other in rows]))}
+    if in_bio(names):
+        told = [set(spans([names[i] for i in one])) for one, _ in rows]
+        true = [set(spans([names[i] if i >= 0 else "I-?" for i in other])) for _, other in rows]
+        right = sum(len(one & other) for one, other in zip(told, true, strict=True))
+        found["span_f1"] = 2 * right / max(sum(map(len, told)) + sum(map(len, true)), 1)
+    return found
+
+
+def _written(ids):
+    """The ids before END, without padding."""
+    ids = list(ids)
+    return [one for one in (ids[: ids.index(END)] if END in ids else ids) if one != PAD]
