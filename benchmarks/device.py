@@ -35,7 +35,12 @@ def prepare(folder):
     """Trains what the folder does not hold: a classifier a cell and width, its weights and files, and examples."""
     folder.mkdir(parents=True, exist_ok=True)
     data = pipelines.classification(
-        *samples.languages(24_000), tokenizer="characters", batch_size=64, max_length=LENGTHS[0], fixed_shapes=True
+        *samples.languages(24_000),
+        tokenizer="characters",
+        batch_size=64,
+        max_length=LENGTHS[0],
+        num_buckets=1,
+        fixed_shapes=True,
     )
     rows = [
         (ids, label) for ids, labels in data.test.as_numpy_iterator() for ids, label in zip(ids, labels, strict=True)

@@ -54,7 +54,7 @@ def unzipped(path):
 
 def classified(name, training, test, published, epochs, **sizes):
     """The row of a bidirectional GRU over real values, trained on all of training; its folds chose inputs and sizes."""
-    data = pipelines.series(training, None, test, batch_size=32, fixed_shapes=True)
+    data = pipelines.series(training, None, test, batch_size=32, num_buckets=1, fixed_shapes=True)
     width = training[0][0].shape[1]
     model = seqkeras.SequenceClassifier(None, len(data.labels), units=64, input_units=width, **sizes)
     seconds = train(model, data, epochs=epochs, rate=3e-3, monitor="loss")
@@ -69,7 +69,7 @@ def makemore():
     np.random.default_rng(0).shuffle(names)
     tenth = len(names) // 10
     data = pipelines.language_model(
-        names[2 * tenth :], names[:tenth], names[tenth : 2 * tenth], batch_size=128, fixed_shapes=True
+        names[2 * tenth :], names[:tenth], names[tenth : 2 * tenth], batch_size=128, num_buckets=1, fixed_shapes=True
     )
     V = data.tokenizers["text"].vocab_size
     model = seqkeras.LanguageModel(V, units=192, dropout=0.2, cell="lstm", embedding_units=64)
@@ -187,7 +187,14 @@ def sst2():
         return readers.pattern(path, r"(?P<label>\d) (?P<text>.*)").select("text", "label")
 
     data = pipelines.classification(
-        read("train"), read("dev"), read("test"), tokenizer="words", batch_size=64, max_length=60, fixed_shapes=True
+        read("train"),
+        read("dev"),
+        read("test"),
+        tokenizer="words",
+        batch_size=64,
+        max_length=60,
+        num_buckets=1,
+        fixed_shapes=True,
     )
     V = data.tokenizers["text"].vocab_size
     for name, size in {

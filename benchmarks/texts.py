@@ -20,7 +20,14 @@ def questions():
         )
 
     return pipelines.classification(
-        read("train"), 0.1, read("test"), tokenizer="words", batch_size=64, max_length=40, fixed_shapes=True
+        read("train"),
+        0.1,
+        read("test"),
+        tokenizer="words",
+        batch_size=64,
+        max_length=40,
+        num_buckets=1,
+        fixed_shapes=True,
     )
 
 
@@ -73,7 +80,12 @@ def g2p():
         path = DATA / f"sigmorphon2021_g2p/hun_{split}.tsv{'.gz' if split == 'train' else ''}"
         return readers.table(path, columns=(0, 1), header=False)
 
-    options = {"tokenizer": {"source": "characters", "target": "words"}, "batch_size": 64, "fixed_shapes": True}
+    options = {
+        "tokenizer": {"source": "characters", "target": "words"},
+        "batch_size": 64,
+        "num_buckets": 1,
+        "fixed_shapes": True,
+    }
     data = pipelines.translation(read("train"), read("dev"), read("test"), **options)
     source, target = data.tokenizers["source"], data.tokenizers["target"]
     model = seqkeras.AttentionSeq2Seq(source.vocab_size, target.vocab_size, units=128, dropout=0.3, cell="lstm")
@@ -88,7 +100,7 @@ def names(samples=200, temperature=0.5, seed=0):
     """Names of 18 nationalities: drawn by a model, recognised by a classifier that was trained separately."""
     records = readers.file_per_class(DATA / "names_by_nationality", "*.txt")
     pairs = sorted({tuple(row) for row in records.select("label", "text")})
-    options = {"tokenizer": "characters", "batch_size": 64, "fixed_shapes": True}
+    options = {"tokenizer": "characters", "batch_size": 64, "num_buckets": 1, "fixed_shapes": True}
 
     data = pipelines.classification([(text, label) for label, text in balanced(pairs)], 0.1, **options)
     tokenizer = data.tokenizers["text"]

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 FEWEST_BATCHES = 4  # a bucket with fewer would give much the same batches every epoch
+TAIL = 0.1  # of all real tokens: so much padding saved is worth a shape of fewer examples
 
 
 def order(count, seed=None):
@@ -24,51 +25,71 @@ def order(count, seed=None):
     return seeds.map(lambda pair: tf.random.experimental.stateless_shuffle(numbers, pair)).unbatch()
 
 
-def shapes(lengths, num_buckets, batch_size=None, tokens_per_batch=None):
+def shapes(lengths, num_buckets, batch_size=None, tokens_per_batch=None, padding=0.0):
     """At most `num_buckets` shapes that together hold all examples with little padding.
 
     Begins with the one shape that holds everything and makes, one after the other, the cut along one feature's
-    length that saves most padding, with a few batches on either side. In the end a shape with less than a batch to
-    itself, because smaller shapes hold the rest, is made one with the shape where that adds least padding.
+    length that saves most padding. There are a few batches on either side of a cut, or at least a batch of shorter
+    examples where setting the longer ones apart saves much (`TAIL`), be it a single one. In the end a shape with less
+    than a batch to itself, because smaller shapes hold the rest, is made one with the shape where that adds least
+    padding.
 
     Args:
         lengths: dict of name -> lengths of that feature, one an example.
         batch_size, tokens_per_batch: as of `batch_sizes`.
+        padding: a share of padding that is little enough to make no more cuts.
 
     Returns:
         list of dicts of name -> length, the smallest first.
     """
     table = np.stack([np.asarray(one, np.int64) for one in lengths.values()], axis=1)  # [N, features]
+    real, much = table.sum(), TAIL * table.sum()
 
-    def enough(count, tokens, batches=FEWEST_BATCHES):
+    def enough(count, tokens, batches=1):
         """Whether so many examples of so many tokens each are so many batches."""
         return (count >= batches * (batch_size or 1)) & (count * tokens >= batches * (tokens_per_batch or 0))
 
     parts = [table]
-    cuts = [_best_cut(table, enough)]
+    cuts = [_best_cut(table, enough, much)]
     while len(parts) < num_buckets and max(saved for saved, _, _ in cuts) > 0:
+        if real >= (1 - padding) * sum(len(part) * part.max(axis=0).sum() for part in parts):
+            break
         index = int(np.argmax([saved for saved, _, _ in cuts]))
         _, feature, length = cuts[index]
         part = parts[index]
         short = part[:, feature] <= length
         parts[index : index + 1] = [part[short], part[~short]]
-        cuts[index : index + 1] = [_best_cut(part[short], enough), _best_cut(part[~short], enough)]
-    limits = {tuple(part.max(axis=0).tolist()) for part in parts}
+        cuts[index : index + 1] = [_best_cut(part[short], enough, much), _best_cut(part[~short], enough, much)]
+    limits = [(tuple(part.max(axis=0).tolist()), not enough(len(part), part.max(axis=0).sum())) for part in parts]
+    return _merged(table, dict(limits), list(lengths), enough)
+
+
+def _merged(table, limits, names, enough):
+    """The shapes of which each is the first that holds a batch of examples, unless it was made for fewer.
+
+    Args:
+        table: lengths [N, features].
+        limits: dict of a shape's lengths -> whether it was made for less than a batch.
+        names: of the features.
+        enough: (count, tokens of each) -> whether they are a batch.
+    """
+    lengths = dict(zip(names, table.T, strict=True))
     while True:
         ordered = np.array(sorted(limits, key=lambda limit: (sum(limit), limit)))  # [K, features]
-        found = [dict(zip(lengths, limit, strict=True)) for limit in ordered.tolist()]
+        found = [dict(zip(names, limit, strict=True)) for limit in ordered.tolist()]
         counts = np.bincount(bucket(lengths, found), minlength=len(found))
-        few = np.flatnonzero(~enough(counts, ordered.sum(axis=1), batches=1))
+        tail = np.array([limits[tuple(limit)] for limit in ordered.tolist()])
+        few = np.flatnonzero(~enough(counts, ordered.sum(axis=1)) & ~(tail & (counts > 0)))
         if not len(few) or len(found) == 1:
             return found
         one = few[0]
-        merged = np.maximum(ordered, ordered[one])
-        added = counts * (merged - ordered).sum(axis=1) + counts[one] * (merged - ordered[one]).sum(axis=1)
-        added[one] = np.iinfo(np.int64).max
-        other = np.argmin(added)
-        limits = limits - {tuple(ordered[one].tolist()), tuple(ordered[other].tolist())} | {
-            tuple(merged[other].tolist())
-        }
+        limits = {limit: limits[limit] for limit in map(tuple, np.delete(ordered, one, axis=0).tolist())}
+        if counts[one]:
+            merged = np.maximum(ordered, ordered[one])
+            added = counts * (merged - ordered).sum(axis=1) + counts[one] * (merged - ordered[one]).sum(axis=1)
+            added[one] = np.iinfo(np.int64).max
+            other = np.argmin(added)
+            limits[tuple(merged[other].tolist())] = limits.pop(tuple(ordered[other].tolist()))
 
 
 def bucket(lengths, shapes):
@@ -94,10 +115,9 @@ def holds(lengths, shapes):
     )
 
 
-def hold_runs(lengths, shapes, size=1):
-    """Whether one of the shapes holds all examples of each run of `size` consecutive ones."""
-    fits = holds(lengths, shapes)
-    return bool(np.logical_and.reduceat(fits, np.arange(0, fits.shape[1], size), axis=1).any(axis=0).all())
+def longest(lengths, size):
+    """The greatest lengths in each run of `size` consecutive examples: dict of name -> int [runs]."""
+    return {name: np.maximum.reduceat(one, np.arange(0, len(one), size)) for name, one in lengths.items()}
 
 
 def batch_sizes(shapes, batch_size=None, tokens_per_batch=None):
@@ -242,11 +262,12 @@ def _tensor(column):
     return column if isinstance(column, tf.RaggedTensor) else tf.convert_to_tensor(column)
 
 
-def _best_cut(part, enough):
+def _best_cut(part, enough, much):
     """(tokens saved, feature, length): the best way to cut a set of examples [N, features] in two by a length.
 
     Args:
-        enough: (count, tokens of each) -> whether a shape may be made for them.
+        enough: (count, tokens of each, batches) -> whether they are so many batches.
+        much: tokens saved for which the longer examples may be fewer than `FEWEST_BATCHES`.
     """
     best = (0, 0, 0)
     whole = len(part) * int(part.max(axis=0).sum())
@@ -255,9 +276,12 @@ def _best_cut(part, enough):
         below = np.maximum.accumulate(ordered, axis=0).sum(axis=1)  # shape of the first n + 1
         above = np.maximum.accumulate(ordered[::-1], axis=0)[::-1].sum(axis=1)  # shape of all from n on
         ends = np.flatnonzero(np.diff(ordered[:, feature]))  # the last example of each length but the greatest
-        ends = ends[enough(ends + 1, below[ends]) & enough(len(part) - ends - 1, above[ends + 1])]
+        short, long = ends + 1, len(part) - ends - 1
+        saved = whole - short * below[ends] - long * above[ends + 1]
+        few = enough(short, below[ends], FEWEST_BATCHES) & enough(long, above[ends + 1], FEWEST_BATCHES)
+        tail = enough(short, below[ends]) & (saved >= much)
+        saved = np.where(few | tail, saved, 0)
         if len(ends):
-            cost = (ends + 1) * below[ends] + (len(part) - ends - 1) * above[ends + 1]
-            n = int(np.argmin(cost))
-            best = max(best, (whole - int(cost[n]), feature, int(ordered[ends[n], feature])))
+            n = int(np.argmax(saved))
+            best = max(best, (int(saved[n]), feature, int(ordered[ends[n], feature])))
     return best

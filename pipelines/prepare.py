@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from numbers import Number
@@ -16,6 +17,8 @@ from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.splits import shared
 from seqkeras.tokens import UNKNOWN
 
+MOST_PADDING = 1 / 3  # a share of padding above is told with what to do
+NOTICED = 20_000  # tokens with padding; what less there is takes no time
 SHOWN = 80  # characters of a text in a report
 
 
@@ -44,13 +47,14 @@ class Data:
             "samples": the first two records, long texts cut.
             "classes": dict of label -> how often the examples have it; of `joint_tagging` a dict with "tags" and
                 "label" of these.
+            "advice": in train, list of sentences on what would make training faster; more than a third of "padding".
             "unseen classes": in train, names of the classes that no example has.
             "unknown labels": in validation and test, dict of label -> how often it is there, of labels that are none of
                 the classes: they are -1 in the batches and count as answered wrongly. As "classes" of `joint_tagging`.
             "unknown target tokens": of `translation`, `generation`, `language_model` and `documents`, the "count" of
                 UNKNOWN among the tokens to be said, and how many there are, "of", END counted. They cannot be said.
             "same text in train": in validation and test, records whose text is in train too.
-            "left out each epoch": in train, with `fixed_shapes`, the examples that fill no batch.
+            "left out each epoch": in train, with `fixed_shapes`, the examples that fill no batch, others each epoch.
             Of `forecasting`: "windows", "series", series "too short" for a window; in train the "mean" and
             "deviation" of each variable, the names of the "variables" where they have some, those that are
             "constant", and those that have a value "far out", a hundred times as far from the median as usual
@@ -131,7 +135,7 @@ def prepare(
     }
     bucketed = {"train"} & set(splits) if shuffle or fixed_shapes else set()
     budget = {"batch_size": batch_size, "tokens_per_batch": tokens_per_batch}
-    data.shapes = _shapes(lengths, bucketed, num_buckets or (1 if fixed_shapes else 24), **budget)
+    data.shapes = _shapes(lengths, bucketed, num_buckets, fixed_shapes, **budget)
     for split in splits:
         if split in bucketed:
             numbers, which = _bucketed(data, split, lengths[split], fixed_shapes, seed if shuffle else None, **budget)
@@ -142,7 +146,25 @@ def prepare(
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(data.steps[split]))
         setattr(data, split, dataset.prefetch(tf.data.AUTOTUNE))
         data.report[split]["padding"] = batching.padding_share(lengths[split], data.shapes, which)
+    if "train" in splits:
+        data.report["train"]["advice"] = _advice(data, lengths["train"])
     return data
+
+
+def _advice(data, lengths):
+    """What to do about the padding of training, as a list of sentences; a warning too, where it costs much."""
+    share, shapes = data.report["train"]["padding"], len(data.shapes)
+    if share <= MOST_PADDING:
+        return []
+    usual = max(int(np.quantile(one, 0.99)) for one in lengths.values())
+    advice = (
+        f"{share:.0%} of the tokens in the batches of train are padding, with {shapes} shape{'s'[: shapes > 1]}: raise "
+        f"num_buckets, or set max_length={usual}, which holds 99 % of the examples, to leave out longer ones or with "
+        "truncate=True to cut them"
+    )
+    if sum(map(sum, lengths.values())) / (1 - share) > NOTICED:
+        warnings.warn(advice, stacklevel=4)
+    return [advice]
 
 
 def _bucketed(data, split, lengths, full, seed, **budget):
@@ -151,8 +173,11 @@ def _bucketed(data, split, lengths, full, seed, **budget):
     Args:
         full: whether batches that are not full are left out.
     """
-    sizes = batching.batch_sizes(data.shapes, **budget)
+    sizes = np.array(batching.batch_sizes(data.shapes, **budget))
     which = batching.bucket(lengths, data.shapes)
+    if full and len(sizes) > 1:  # the few longest examples are a batch of their own
+        counts = np.bincount(which, minlength=len(sizes))
+        sizes = np.where(counts > 0, np.minimum(sizes, counts), sizes)
     batches = batching.count_batches(which, sizes, full)
     data.steps[split] = int(batches.sum())
     if not data.steps[split]:
@@ -162,8 +187,10 @@ def _bucketed(data, split, lengths, full, seed, **budget):
     return batching.buckets(batching.order(len(which), seed), which, sizes, full), which
 
 
-def _shapes(lengths, bucketed, num_buckets, batch_size, tokens_per_batch):
-    """The shapes that fit the training examples best, and one that holds everything where a batch needs it.
+def _shapes(lengths, bucketed, num_buckets, fixed_shapes, batch_size, tokens_per_batch):
+    """The shapes that fit the training examples best, and some for batches of other splits that none of these holds.
+
+    Where `num_buckets` is None, `fixed_shapes` makes no more than it takes for little padding: each is compiled.
 
     Args:
         lengths: dict of split -> dict of name -> lengths.
@@ -171,10 +198,17 @@ def _shapes(lengths, bucketed, num_buckets, batch_size, tokens_per_batch):
     """
     measured = [lengths["train"]] if "train" in lengths else list(lengths.values())
     together = {name: np.concatenate([one[name] for one in measured]) for name in measured[0]}
-    shapes = batching.shapes(together, num_buckets, batch_size, tokens_per_batch)
-    runs = {split: 1 if split in bucketed else batch_size or 1 for split in lengths}
-    if not all(batching.hold_runs(lengths[split], shapes, size) for split, size in runs.items()):
-        shapes.append({name: max(int(one[name].max()) for one in lengths.values()) for name in shapes[0]})
+    little = MOST_PADDING if fixed_shapes and num_buckets is None else 0.0
+    num_buckets = num_buckets or (8 if fixed_shapes else 24)
+    shapes = batching.shapes(together, num_buckets, batch_size, tokens_per_batch, little)
+    missing = []
+    for split, of_split in lengths.items():
+        longest = batching.longest(of_split, 1 if split in bucketed else batch_size or 1)
+        held = batching.holds(longest, shapes).any(axis=0)
+        missing.append(np.stack(list(longest.values()))[:, ~held])
+    missing = np.concatenate(missing, axis=1)
+    if missing.size:  # shapes of several lengths are not held in each other: it takes some to fit
+        shapes += batching.shapes(dict(zip(shapes[0], missing, strict=True)), len(shapes[0]) ** 2)
     return shapes
 
 

@@ -53,13 +53,16 @@ def classification(
         batch_size: examples a batch; 32 when neither this nor `tokens_per_batch` is given.
         tokens_per_batch: instead, at most so many tokens a batch, padding and both sides counted.
         max_length: examples with a longer row (END counted) are skipped, or cut when `truncate` is true.
-        num_buckets: at most so many padded shapes; None means 24, or 1 with `fixed_shapes`.
+        num_buckets: at most so many padded shapes. None chooses them by the lengths in `train`: up to 24, or with
+            `fixed_shapes` as few as leave a third of padding, up to 8. A few examples much longer than the others have
+            a shape of their own.
         shuffle: whether the training examples come in another order each epoch; False keeps the order of the file (with
             `fixed_shapes`: among the examples of one shape).
         seed: of that order, and of the choice of what a share splits off.
-        fixed_shapes: every training batch is full, so that there are no more shapes than buckets, as XLA and TPUs like
-            it. What does not fill a batch, other examples each epoch when they are shuffled, is left out and counted;
-            validation and test keep theirs.
+        fixed_shapes: the batches of a shape all have as many training examples, so that there are no more shapes than
+            buckets, as XLA and TPUs like it. What does not fill a batch, other examples each epoch when they are
+            shuffled, is left out and counted; a shape made for fewer examples than a batch has one batch of them all.
+            Validation and test keep theirs.
 
     Returns: `Data`: `train`, `validation`, `test` as batched datasets, tokenizers, labels, and a report of what became
         of each record. Validation and test keep the order of the file: row i of `model.predict(data.test)` answers

@@ -72,25 +72,29 @@ def test_full_batches_only_where_asked(pairs, num_buckets, batch_size):
 
 @settings(max_examples=100, deadline=None)
 @given(counts=st.lists(st.integers(1, 50), min_size=1, max_size=80), batch_size=st.integers(1, 5))
-def test_more_shapes_never_pad_more_and_each_is_a_few_batches(counts, batch_size):
+def test_more_shapes_never_pad_more_and_each_is_a_few_batches_or_saves_much(counts, batch_size):
     lengths = {"ids": np.array(counts)}
-    shares = []
+    shares, few = [], []
     for num_buckets in range(1, 6):
         shapes = batching.shapes(lengths, num_buckets, batch_size)
         used = np.bincount(batching.bucket(lengths, shapes), minlength=len(shapes))
-        assert len(shapes) <= num_buckets and used.min() >= min(batching.FEWEST_BATCHES * batch_size, len(counts))
+        assert len(shapes) <= num_buckets and used.min() > 0
         shares.append(batching.padding_share(lengths, shapes))
+        few.append(sum(used < min(batching.FEWEST_BATCHES * batch_size, len(counts))))
     assert shares == sorted(shares, reverse=True)
+    tokens = 1 / (1 - np.array(shares))  # beside the real ones
+    saved = tokens[:-1] - tokens[1:]
+    assert (saved[np.diff(few) > 0] >= batching.TAIL - 1e-9).all()
 
 
 @settings(max_examples=100, deadline=None)
 @given(pairs=pairs, batch_size=st.integers(1, 10), tokens=st.integers(60, 500), by_tokens=st.booleans())
-def test_each_shape_of_two_features_has_a_full_batch_to_itself(pairs, batch_size, tokens, by_tokens):
+def test_each_shape_of_two_features_holds_examples_that_no_smaller_one_does(pairs, batch_size, tokens, by_tokens):
     lengths = dict(zip(("source", "target"), np.array(pairs).T, strict=True))
     budget = (None, tokens) if by_tokens else (batch_size, None)
     shapes = batching.shapes(lengths, 6, *budget)
     used = np.bincount(batching.bucket(lengths, shapes), minlength=len(shapes))
-    assert len(shapes) == 1 or (used >= batching.batch_sizes(shapes, *budget)).all()
+    assert len(shapes) == 1 or used.min() > 0
 
 
 @settings(max_examples=60, deadline=None)
@@ -101,7 +105,7 @@ def test_consecutive_examples_share_a_batch_padded_to_the_smallest_shape_of_all(
     lengths = dict(zip(("source", "target"), np.array(pairs).T, strict=True))
     shapes = batching.shapes(lengths, num_buckets)
     options = {"tokens_per_batch": 60 * batch_size} if by_tokens else {"batch_size": batch_size}
-    if not batching.hold_runs(lengths, shapes, 1 if by_tokens else batch_size):
+    if not batching.holds(batching.longest(lengths, 1 if by_tokens else batch_size), shapes).any(axis=0).all():
         shapes.append({name: int(one.max()) for name, one in lengths.items()})
     ends, which = batching.consecutive(lengths, shapes, **options)
     assert [one.tolist() for one in batching.runs(ends).as_numpy_iterator()] == [
@@ -132,6 +136,27 @@ def test_a_budget_is_filled_before_the_next_batch_begins():
     }  # no shape holds both, and one of all would exceed the budget
     ends, which = batching.consecutive(apart, [{"a": 1, "b": 9}, {"a": 9, "b": 1}], tokens_per_batch=12)
     assert ends.tolist() == [1, 2] and which.tolist() == [1, 0]
+
+
+def test_a_few_examples_much_longer_than_the_others_have_a_shape_of_their_own(seed):
+    rng = np.random.default_rng(seed)
+    usual = rng.integers(20, 30, 500)
+    for long in ([2000], [2000, 1990, 1980], [400] * 10):
+        lengths = {"ids": rng.permutation([*usual, *long])}
+        shapes = batching.shapes(lengths, 8, 32, padding=1 / 3)
+        assert shapes == [{"ids": int(usual.max())}, {"ids": max(long)}]
+        pair = {"a": lengths["ids"], "b": rng.permutation([*usual, 25])} if len(long) == 1 else lengths
+        assert batching.padding_share(pair, batching.shapes(pair, 8, 32, padding=1 / 3)) < 1 / 3
+    lengths = {"ids": np.append(np.full(500, 25), 27)}  # not so much longer
+    assert batching.shapes(lengths, 2, 128) == [{"ids": 27}]
+    assert batching.shapes({"ids": np.append(usual[:20], 2000)}, 8, 32) == [{"ids": 2000}]  # no full batch of others
+
+
+def test_no_more_shapes_are_made_than_leave_little_padding(seed):
+    lengths = {"ids": np.random.default_rng(seed).lognormal(2.6, 0.7, 5000).astype(int) + 1}
+    few, many = (batching.shapes(lengths, 8, 64, padding=share) for share in (1 / 3, 0.0))
+    assert batching.padding_share(lengths, few) < 1 / 3 and 1 < len(few) < len(many) == 8
+    assert batching.shapes({"ids": np.arange(20, 40).repeat(300)}, 8, 64, padding=1 / 3) == [{"ids": 39}]
 
 
 def test_enough_shapes_leave_no_padding():

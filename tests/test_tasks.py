@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from seqkeras import pipelines
 from seqkeras.pipelines import Bytes, Characters, Labels, WordCharacters, Words, readers
+from seqkeras.pipelines.tasks import SIDES
 from seqkeras.tokens import END, PAD, START
 
 CATS = [
@@ -375,6 +376,31 @@ def test_fixed_shapes_are_full_batches_of_one_shape():
     assert data.train.element_spec[0]["source"].shape.is_fully_defined()
     assert data.report["train"]["left out each epoch"] == 15 - 4 * data.steps["train"] == 3
     assert sum(len(next_) for _, next_, _ in batches(data.validation)) == 2
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 16}, {"tokens_per_batch": 4000}], ids=["examples", "tokens"])
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_one_long_example_neither_pads_the_others_nor_is_left_out(options, seed):
+    lengths = np.random.default_rng(seed).integers(20, 30, 150).tolist()
+    rows = [("x" * length, "+-"[n % 2]) for n, length in enumerate([*lengths[:70], 2000, *lengths[70:]])]
+    data = pipelines.classification(rows, tokenizer="bytes", fixed_shapes=True, seed=seed % 999, **options)
+    assert [shape["text"] for shape in data.shapes] == [max(lengths), 2000]
+    assert data.report["train"]["padding"] < 1 / 3 and data.report["train"]["advice"] == []
+    for _ in range(3):
+        shapes = [ids.shape for ids, _ in batches(data.train)]
+        assert shapes.count((1, 2000)) == 1 and len(set(shapes)) == 2
+        assert len(rows) - sum(count for count, _ in shapes) == data.report["train"]["left out each epoch"]
+    free = pipelines.classification(rows, tokenizer="bytes", seed=seed % 999, **options)
+    assert sum(len(label) for _, label in batches(free.train)) == len(rows) and free.report["train"]["padding"] < 1 / 3
+
+
+def test_much_padding_is_told_with_what_to_do(seed):
+    lengths = np.random.default_rng(seed).integers(20, 30, 150)
+    rows = [("x" * length, "+-"[n % 2]) for n, length in enumerate([*lengths, *[400] * 8])]
+    with pytest.warns(UserWarning, match="padding, with 1 shape: raise num_buckets, or set max_length=400, .*truncate"):
+        data = pipelines.classification(rows, tokenizer="bytes", num_buckets=1)
+    (advice,) = data.report["train"]["advice"]
+    assert advice.startswith(f"{data.report['train']['padding']:.0%} of the tokens")
 
 
 def test_a_token_budget_is_kept():
@@ -784,7 +810,14 @@ def test_multi30k_is_prepared_in_seconds_with_little_padding(shared_data, tokeni
     seconds = time.perf_counter() - start
     report = data.report
     assert (report["train"]["read"], report["train"]["kept"], report["validation"]["read"]) == (29000, 29000, 1014)
-    assert 0 < report["train"]["padding"] < 0.1 and 0 < report["validation"]["padding"] < 0.1
+    assert 0 < report["train"]["padding"] < 0.1
+    order = data.records["validation"]  # 64 rows in the order of the file are padded to the longest of them
+    columns = [
+        [len(data.tokenizers[role].encode(text)) + 1 for text in order.column(n)] for n, role in enumerate(SIDES)
+    ]
+    padded = sum(max(one[at : at + 64]) * len(one[at : at + 64]) for one in columns for at in range(0, len(order), 64))
+    least = 1 - sum(map(sum, columns)) / padded
+    assert least < report["validation"]["padding"] < least + 0.2
     assert seconds < 60  # about 3 on two quiet cores
     shapes = {(one["source"].shape[1], one["target"].shape[1]) for one, _, _ in data.train}
     assert len(shapes) <= 24

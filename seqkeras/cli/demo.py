@@ -17,12 +17,12 @@ from seqkeras.tokens import PAD
 COMMANDS = {
     "languages": "classify samples:languages:32000 --tokenizer characters --buckets 2 --epochs 2",
     "territories": "generate samples:territories --max-length 40 --batch-size 32 --buckets 2 --epochs 12",
-    "dates": "translate samples:dates:51200 --tokenizer characters --embedding-units 64 --epochs 1",
+    "dates": "translate samples:dates:51200 --tokenizer characters --buckets 1 --embedding-units 64 --epochs 1",
 }
 THOROUGH = {
     "languages": "classify samples:languages:49960 --tokenizer characters --buckets 2 --epochs 8 --dropout 0.2",
     "territories": "generate samples:territories --max-length 40 --batch-size 32 --buckets 2 --epochs 30 --dropout 0.3",
-    "dates": "translate samples:dates:102400 --tokenizer characters --embedding-units 64 --epochs 2",
+    "dates": "translate samples:dates:102400 --tokenizer characters --buckets 1 --embedding-units 64 --epochs 2",
 }
 WAYS = ("interpreter", "compiled")  # LiteRT's two
 COMPARED = 100  # held-out examples that each file answers beside Keras

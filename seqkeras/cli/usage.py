@@ -202,7 +202,9 @@ def _training(made):
         metavar="N",
         help="stop after N epochs without gain (0: never)",
     )
-    group.add_argument("--buckets", type=COUNT, default=1, metavar="N", help="padded shapes; each is compiled once (1)")
+    group.add_argument(
+        "--buckets", type=COUNT, metavar="N", help="padded shapes at most (chosen by the lengths of the texts)"
+    )
     group.add_argument("--seed", type=SEED, default=0, metavar="N", help="of all that is drawn (0)")
     group.add_argument("--strategy", default="default", help="default, mirrored, or mirrored:CPU:0,CPU:1")
 
