@@ -7,11 +7,12 @@ import keras
 from keras import ops
 
 from seqkeras import arguments
+from seqkeras.keras_model import KerasModel
 from seqkeras.saving import saveable
 from seqkeras.tokens import END, PAD, START
 
 
-class Search(keras.Model):
+class Search(KerasModel):
     """The loop: a row at a time ends with END, all stop when every row has ended or after `max_length` positions.
 
     A prompt of more than `max_length` ids is refused; where its length is known at run time only, what comes out is its

@@ -9,6 +9,7 @@ from keras import ops
 
 from seqkeras import arguments, distribution, output_bias, training_report
 from seqkeras.batches import Limits, refusals
+from seqkeras.keras_model import KerasModel
 from seqkeras.losses import CrossEntropy
 from seqkeras.metrics import of_text
 from seqkeras.objective import Objective, by_output
@@ -17,7 +18,7 @@ MOST_BATCHES = 500  # that `fit` reads beforehand
 FEWEST_STEPS = 100  # of a training after which `fit` looks whether the answers depend on the input
 
 
-class SequenceModel(keras.Model):
+class SequenceModel(KerasModel):
     """The base of every model that is trained with `fit`.
 
     `loss`, in progress, history, validation and `evaluate`, is the mean over all real tokens (or rows) seen, whatever
