@@ -2,11 +2,13 @@
 
 import atexit
 import contextlib
+import errno
 import logging
 import os
 import re
 import signal
 import sys
+import tempfile
 import textwrap
 import threading
 import traceback
@@ -64,6 +66,8 @@ def one_line(error):
     """One line about an error, not endless; a file's name first."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"No space left on device: see to room in the folder of the runs and in {tempfile.gettempdir()}"
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # the latter is TensorFlow's
         shape = re.search(r"shape ?\[[0-9,]+\]", str(error))
         wanted = f" for {shape[0]}" if shape else ""

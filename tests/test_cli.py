@@ -1,6 +1,7 @@
 """The command line: what a person types, what they get, and what happens when it goes wrong."""
 
 import csv
+import errno
 import gzip
 import importlib.metadata
 import inspect
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 
@@ -18,7 +20,7 @@ import pytest
 import tensorflow as tf
 
 import seqkeras
-from seqkeras import cli, folders
+from seqkeras import cli, folders, sequence_model, training_report
 from seqkeras.__main__ import main, one_line
 from seqkeras.cli import commands, integrity, options, runs, settings, sources, tables, training, usage
 from seqkeras.cli.tasks import TASKS
@@ -419,10 +421,14 @@ def test_what_became_of_the_data_is_said(here, capfd):
 
 def test_few_steps_are_mentioned(here, capfd, monkeypatch):
     words = f"train classify said.tsv --name few --overwrite {QUICK}"
+    monkeypatch.setattr(sequence_model, "FEWEST_STEPS", 1)
+    monkeypatch.setattr(training_report, "constant_answers", lambda model, batch: "the same for every input")
     for few, said in ((100, True), (5, False)):
         monkeypatch.setattr(commands, "FEW", few)
         assert run(words) == 0
-        assert ("few steps to learn from (12)" in capfd.readouterr().out) == said
+        told = capfd.readouterr()
+        assert ("few steps to learn from (12)" in told.out) == said
+        assert told.err == "seqkeras: the same for every input\n"
 
 
 def test_words_in_a_table_are_explained_below_it(capfd):
@@ -839,6 +845,15 @@ def test_sigterm_ends_a_command_as_an_interruption_does(here, capfd, monkeypatch
 )
 def test_an_error_names_the_option_that_it_speaks_of(words, flag, here, capfd):
     assert error(words, capfd).endswith(flag)
+
+
+def test_a_full_disk_is_told_with_its_place(tmp_path):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert tempfile.gettempdir() in one_line(full) and "room" in one_line(full)
+    for error in (full, OSError("Can't write data (file write failed: errno = 28, 'No space left on device')")):
+        with pytest.raises(OSError) as told, training.writing(tmp_path / "run"):
+            raise error
+        assert one_line(told.value) == f"{tmp_path / 'run'}: No space left on device"
 
 
 def test_memory_that_is_used_up_is_told_as_such():

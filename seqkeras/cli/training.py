@@ -131,7 +131,8 @@ def train(settings, data, held_out, folder, what):
         folders.begun(folder) as new,
         progress.bar(what, sum(data.steps[split] for split in fitted) * settings["epochs"]) as show,
     ):
-        write(new, settings, data, held_out)
+        with writing(folder):
+            write(new, settings, data, held_out)
         keep, watch = Keep(whole, new, folder, monitor), Watch(what, show)
         patience = [keras.callbacks.EarlyStopping(monitor, patience=settings["patience"], mode="min")]
         model.fit(
