@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 
+from seqkeras.pipelines import mistakes
 from seqkeras.pipelines.arguments import listed, whole
 from seqkeras.pipelines.classes import names
 from seqkeras.pipelines.columns import texts
@@ -66,10 +67,12 @@ def checked(data, columns, split):
     for index, row in enumerate(rows):
         if len(row) != len(columns):
             raise ValueError(
-                f"Expected rows of ({', '.join(columns)}). Received: {len(row)} columns in {places[index]}; "
-                "choose columns with `select`, or read a table with its own `delimiter`"
+                f"Expected rows of ({', '.join(columns)}). Received: {len(row)} columns in {places[index]}, "
+                f"{row!r:.80}; choose columns with `select`, or read a table with its own `delimiter`"
             )
-    return Records([_plain(row, columns, places, index) for index, row in enumerate(rows)], places, columns, skipped)
+    found = Records([_plain(row, columns, places, index) for index, row in enumerate(rows)], places, columns, skipped)
+    mistakes.check(found, columns)
+    return found
 
 
 def split_off(records, split, wanted, key, label, seed):

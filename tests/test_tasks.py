@@ -721,6 +721,51 @@ def test_refusals_name_file_and_line(tmp_path):
         pipelines.classification(readers.table(tmp_path / "train.tsv"), labels=["+", "-"])
 
 
+def reviews(count):
+    return [(f"review {n}", "+-"[n % 2]) for n in range(count)]
+
+
+COLUMN_MISTAKES = {
+    "a header": ([("Text", "Label"), *reviews(9)], r"'Text'.* in train record 1, which reads like a header"),
+    "a header of numbers": ([("v2", "v1"), *reviews(9)], "reads like a header: declare it"),
+    "swapped": ([row[::-1] for row in reviews(30)], "30 different labels and 2 different texts.*swapped"),
+    "one column twice": ([(text, text) for text, _ in reviews(30)], "same value in both columns of all 30 records"),
+}
+
+
+@pytest.mark.parametrize("name", COLUMN_MISTAKES)
+def test_mistaken_columns_are_refused_with_what_to_do(name):
+    rows, message = COLUMN_MISTAKES[name]
+    with pytest.raises(ValueError, match=message):
+        pipelines.classification(rows)
+    with pytest.raises(ValueError, match=message):
+        pipelines.generation([row[::-1] for row in rows])
+
+
+def test_a_header_is_noticed_in_every_split():
+    with pytest.raises(ValueError, match="in test record 1, which reads like a header"):
+        pipelines.classification(reviews(9), test=[("sentence", "class"), *reviews(9)])
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_columns_that_are_as_they_should_be_raise_nothing():
+    many = [(f"say {n}", f"intent {n % 150}") for n in range(300)]
+    names = [
+        ("name", "word"),
+        ("text", "word"),
+        ("label", "topic"),
+        ("class", "topic"),
+    ]  # a thesaurus, without a header
+    for rows in (many, many[:150], names, [("text", "label"), ("b", "c")], reviews(2)):
+        assert len(pipelines.classification(rows).records["train"]) == len(rows)
+        assert len(pipelines.generation([row[::-1] for row in rows]).records["train"]) == len(rows)
+
+
+def test_a_translation_of_texts_into_themselves_is_warned_of():
+    with pytest.warns(UserWarning, match="same value in both columns of all 30 records from train record 1 on"):
+        pipelines.translation([(text, text) for text, _ in reviews(30)])
+
+
 def test_a_label_that_training_lacks_is_counted_and_encoded_as_unknown():
     held_out = [("New.", "?"), *CATS, ("Newer.", "?"), ("Newest.", 7)]
     data = pipelines.classification(CATS, held_out, held_out[:1], tokenizer="bytes", batch_size=3)

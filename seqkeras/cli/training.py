@@ -36,7 +36,7 @@ def read(settings):
     keras.utils.set_random_seed(settings["seed"])
     splits = sources.splits(settings)
     data = prepare(splits, settings)
-    held_out = data.records.get("test", data.records["validation"])
+    held_out = data.records["test" if "test" in data.records else "validation"]
     return data, held_out if isinstance(splits.get("test", 0.0), float) else splits["test"]
 
 

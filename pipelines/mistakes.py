@@ -1,0 +1,57 @@
+"""Mistakes that the columns of records give away: a header read as a record, columns that are swapped or the same."""
+
+import re
+import warnings
+
+HEADER = re.compile(
+    r"(text|sentence|message|review|comment|tweet|title|query|question|utterance|words?|label|class|category|target|"
+    r"sentiment|intent|tags?|topic|language|name|source|input|output|content|body)s?|(v|x|y|col|column|field)_?\d*",
+    re.IGNORECASE,
+)
+ENOUGH = 20  # records before what they have in common says something
+
+
+def check(records, columns):
+    """Refuses what can only be a mistake, and warns of what is most likely one.
+
+    Args:
+        records: Records.
+        columns: what stands in each column.
+
+    Raises:
+        ValueError: a first record that is a header; texts and labels that are swapped, or one column taken for both.
+    """
+    if len(columns) != 2 or columns[0] == "values":
+        return
+    first, second = records.column(0), records.column(1)
+    same = len(records) >= ENOUGH and first == second
+    if "label" not in columns:
+        if same:
+            warnings.warn(_same(records, columns), stacklevel=2)
+        return
+    texts, labels = (first, second) if columns[1] == "label" else (second, first)
+    if not all(isinstance(value, str) for value in [*texts, *labels]):
+        return
+    if same:
+        raise ValueError(_same(records, columns))
+    head = (texts[0].strip(), labels[0].strip())
+    if all(map(HEADER.fullmatch, head)) and head[0] != head[1] and labels.count(labels[0]) == 1 < len(records) - 1:
+        raise ValueError(
+            f"Expected a record. Received: {records[0]} in {records.places[0]}, which reads like a header: declare it "
+            "(`header=True`, on the command line --header), or leave the line out"
+        )
+    kinds, different = len(set(labels)), len(set(texts))
+    if len(records) >= ENOUGH and kinds > len(records) / 2 and different < len(records) / 5:
+        raise ValueError(
+            f"Expected rows of ({', '.join(columns)}). Received: {kinds} different labels and {different} different "
+            f"texts in {len(records)} records from {records.places[0]} on: the columns look swapped; choose them in "
+            "the other order (`columns`, `select`, on the command line --columns)"
+        )
+
+
+def _same(records, columns):
+    return (
+        f"Expected a column of {columns[0]} and one of {columns[1]}. Received: the same value in both columns of all "
+        f"{len(records)} records from {records.places[0]} on; choose two columns (`columns`, `select`, on the command "
+        "line --columns)"
+    )
