@@ -1,6 +1,7 @@
 """The commands: what each does with its arguments, and what it prints."""
 
 import json
+import math
 import sys
 
 from seqkeras.cli import runs, settings, sources, tables, training
@@ -86,7 +87,8 @@ def export(asked):
         run = runs.load(folder)
         held_out = run.held_out()
     with working(f"measuring on {len(held_out):,} held-out examples"):
-        quality = tables.figures(run.evaluate(held_out))
+        found = tables.figures(run.evaluate(held_out))
+        quality = {name: one for name, one in found.items() if not isinstance(one, float) or math.isfinite(one)}
     records = runs.spread(held_out, asked.examples)
     with working("exporting and comparing"):
         weights = "int8" if asked.int8 else None
