@@ -66,7 +66,7 @@ def one_line(error):
     """One line about an error, not endless; a file's name first."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if getattr(error, "errno", 0) == errno.ENOSPC or "No space left on device" in str(error):  # TensorFlow has its own
         return f"No space left on device: see to room in the folder of the runs and in {tempfile.gettempdir()}"
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # the latter is TensorFlow's
         shape = re.search(r"shape ?\[[0-9,]+\]", str(error))

@@ -849,7 +849,9 @@ def test_an_error_names_the_option_that_it_speaks_of(words, flag, here, capfd):
 
 def test_a_full_disk_is_told_with_its_place(tmp_path):
     full = OSError(errno.ENOSPC, "No space left on device")
-    assert tempfile.gettempdir() in one_line(full) and "room" in one_line(full)
+    of_tensorflow = tf.errors.ResourceExhaustedError(None, None, "/a/b; No space left on device")
+    for error in (full, of_tensorflow):
+        assert tempfile.gettempdir() in one_line(error) and "room" in one_line(error)
     for error in (full, OSError("Can't write data (file write failed: errno = 28, 'No space left on device')")):
         with pytest.raises(OSError) as told, training.writing(tmp_path / "run"):
             raise error
