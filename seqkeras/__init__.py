@@ -4,7 +4,7 @@ Models:     SequenceClassifier, SequenceTagger, JointTagger, SequenceGenerator, 
             TransformerSeq2Seq, LanguageModel, Truncated (a LanguageModel trained in chunks), Forecaster.
 Searches:   Greedy, Sample: models that write, around a model that says what comes next.
 Losses:     CrossEntropy, BinaryCrossEntropy, QuantileLoss.
-Metrics:    TokenAccuracy, ExactMatch, Perplexity, SpanF1; in `seqkeras.metrics` bleu, chrf, edit_rate, error_rate.
+Metrics:    TokenAccuracy, ExactMatch, Perplexity, SpanF1, MacroF1; in `metrics` bleu, chrf, edit_rate, error_rate.
 Training:   incremental_gradient_descent, Diagnosis (a callback); `seqkeras.distribution`, `seqkeras.tuning`.
 Data:       `seqkeras.pipelines`: files and texts to batches.
 Export:     `seqkeras.export`: a model to a LiteRT file or a bundle.

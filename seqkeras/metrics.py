@@ -141,6 +141,55 @@ class SpanF1(keras.metrics.Metric):
         return 2 * self.correct / ops.maximum(self.predicted + self.true, 1)
 
 
+@saveable
+class MacroF1(keras.metrics.Metric):
+    """The mean of the F1 of all classes that are true or predicted, over all that was seen.
+
+        F1_c = 2 right_c / (true_c + predicted_c)
+
+    A class that occurs in neither does not count. All unknown labels, -1 (`tokens.UNKNOWN_LABEL`), are one class more,
+    which is never found. `scores.macro_f1` gives the same of lists of names.
+
+    Reference: Sokolova & Lapalme, A systematic analysis of performance measures for classification tasks, 2009.
+
+    Args:
+        num_classes: number C of classes.
+
+    Call arguments: labels [B] or [B, T], logits [B, C] or [B, T, C], weight as the labels; without weight there is
+    nothing.
+    """
+
+    def __init__(self, num_classes, name="macro_f1", **kwargs):
+        super().__init__(name=name, **kwargs)
+        arguments.classes(num_classes=num_classes)
+        self.right, self.true, self.predicted = (
+            self.add_variable(shape=(num_classes + 1,), initializer="zeros", name=name)
+            for name in ("right", "true", "predicted")
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_pred = ops.convert_to_tensor(y_pred)
+        if y_pred.shape[-1] != self.num_classes:
+            raise ValueError(f"Expected logits [..., {self.num_classes}]. Received: logits {list(y_pred.shape)}")
+        labels = label_of_each(y_true, y_pred)
+        real = weight_of_each(ops.ones_like(labels, dtype="float32"), sample_weight) > 0
+        arguments.between(UNKNOWN_LABEL, self.num_classes - 1, labels=ops.where(real, labels, UNKNOWN_LABEL))
+        size = self.num_classes + 1  # the last is the unknown one
+
+        def each(classes):
+            hot = ops.one_hot(ops.where(classes < 0, size - 1, classes), size) * ops.cast(real, "float32")[..., None]
+            return ops.reshape(hot, (-1, size))
+
+        true, said = each(labels), each(ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
+        for variable, counted in ((self.right, true * said), (self.true, true), (self.predicted, said)):
+            variable.assign_add(ops.sum(counted, axis=0))
+
+    def result(self):
+        occurs = self.true + self.predicted
+        f1 = ops.divide_no_nan(2 * self.right, occurs)
+        return ops.divide_no_nan(ops.sum(f1), ops.sum(ops.cast(occurs > 0, "float32")))
+
+
 def _count(of):
     return ops.sum(ops.cast(of, "float32"))
 

@@ -33,7 +33,7 @@ from seqkeras.forecasting import Forecaster
 from seqkeras.incremental import incremental_gradient_descent
 from seqkeras.language import LanguageModel, Truncated
 from seqkeras.losses import BinaryCrossEntropy, CrossEntropy, QuantileLoss
-from seqkeras.metrics import ExactMatch, Perplexity, SpanF1, TokenAccuracy
+from seqkeras.metrics import ExactMatch, MacroF1, Perplexity, SpanF1, TokenAccuracy
 from seqkeras.models import SequenceClassifier, SequenceGenerator
 from seqkeras.search import Greedy, Sample
 from seqkeras.seq2seq import AttentionSeq2Seq, Seq2Seq, TransformerSeq2Seq

@@ -8,6 +8,9 @@
 What is given to the HyperModel is passed on to the model as it is and not searched over: the sizes that the data
 decide, and whatever is settled already, `units=64` for example.
 
+`val_loss` is the mean over all real tokens of the validation data, without label smoothing and penalties: trials with
+any batch size and any smoothing compare.
+
 Not imported with `seqkeras`: `from seqkeras import tuning`.
 """
 

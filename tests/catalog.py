@@ -492,7 +492,9 @@ LOSSES = [
     Entry(seqkeras.QuantileLoss, {"quantiles": [0.25, 0.5], "name": "quarters"}, {}),
 ]
 METRICS = [
-    *(Entry(cls, {"name": "figure"}, {}) for cls in (seqkeras.TokenAccuracy, seqkeras.ExactMatch, seqkeras.Perplexity)),
+    *(Entry(cls, {"unknown": 5, "name": "figure"}, {}) for cls in (seqkeras.TokenAccuracy, seqkeras.ExactMatch)),
+    Entry(seqkeras.Perplexity, {"name": "figure"}, {}),
+    Entry(seqkeras.MacroF1, {"num_classes": 3, "name": "figure"}, {}),
     Entry(seqkeras.SpanF1, {"names": ["O", "B-name"], "name": "figure"}, {}),
 ]
 WRAPPED_CELLS = [

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqkeras
-from seqkeras import CrossEntropy, ExactMatch, Perplexity, SpanF1, TokenAccuracy, metrics
+from seqkeras import CrossEntropy, ExactMatch, MacroF1, Perplexity, SpanF1, TokenAccuracy, metrics, scores
 from seqkeras.tokens import UNKNOWN, UNKNOWN_LABEL
 
 B, T, V = 4, 5, 6
@@ -157,6 +157,21 @@ def test_unknown_is_never_right_in_text_and_a_class_like_others_in_tags(seed):
     ):
         assert evaluated(model, inputs) == [[0, 0, 0]] * 2
     assert measured(TokenAccuracy(UNKNOWN), [(text, np.eye(V)[text])]) == pytest.approx(5 / 6)
+
+
+def test_macro_f1_is_that_of_the_scores_of_names(seed):
+    rng, metric = np.random.default_rng(seed), MacroF1(V)
+    true, said = [], []
+    for _ in range(3):
+        labels, logits = rng.integers(UNKNOWN_LABEL, V - 2, (B, T)), rng.normal(size=(B, T, V)).astype("float32")
+        weight = (rng.random((B, T)) < 0.5).astype("float32")
+        metric.update_state(labels, logits, weight)
+        true, said = [*true, *labels[weight > 0]], [*said, *logits.argmax(-1)[weight > 0]]
+    assert float(metric.result()) == pytest.approx(scores.macro_f1(true, said), rel=1e-5)
+    assert measured(MacroF1(3), [(np.array([0, 0, 1]), np.eye(3)[[0, 1, 1]])]) == pytest.approx(2 / 3)
+    assert measured(MacroF1(3), []) == 0
+    with pytest.raises(ValueError, match=r"Expected logits \[..., 3\]. Received: logits \[2, 4\]"):
+        MacroF1(3).update_state(np.zeros(2), np.zeros((2, 4)))
 
 
 def test_names_that_are_no_tags_of_spans_are_refused():
