@@ -28,8 +28,9 @@ class Embedding(keras.layers.Embedding):
 def embedding(size, units, **kwargs):
     """A table of `size` vectors of width `units`, drawn from N(0, 1): ids [...] -> [..., units].
 
-    Every number of a vector then has the variance 1 that the initialisation of the layers above assumes of their
-    inputs (Glorot & Bengio 2010, section 4.2.1). From Keras's default, U(-0.05, 0.05), a recurrent network hears too
-    little of its input to tell one sequence from another while it learns how frequent each output is.
+    For models that write. Every number of a vector then has the variance 1 that the initialisation of the layers above
+    assumes of their inputs (Glorot & Bengio 2010, section 4.2.1). From Keras's default, U(-0.05, 0.05), a recurrent
+    network hears too little of its input to tell one sequence from another while it learns how frequent each output is.
+    Models that only read begin with that default, see `reading.Reader`.
     """
     return Embedding(size, units, embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0), **kwargs)

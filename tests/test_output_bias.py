@@ -1,6 +1,9 @@
 """Output layers begin with how frequent their outputs are: by `adapt`, and by the first `fit` itself."""
 
 import io
+import os
+import subprocess
+import sys
 import zipfile
 
 import h5py
@@ -184,3 +187,31 @@ def without(path, layer, new):
                     del kept[kept.visit(lambda key: key if key.endswith(f"/{layer}") else None)]
                 content = weights.getvalue()
             file.writestr(name, content)
+
+
+IN_JAX = """
+import sys
+
+import numpy as np
+
+from seqkeras import CrossEntropy, Seq2Seq
+
+arrays = np.load(sys.argv[1])
+inputs = {"source": arrays["source"], "target": arrays["target"]}
+model = Seq2Seq(9, units=4)
+model.compile("sgd", CrossEntropy())
+model.optimizer.learning_rate = 0.0
+model.fit(inputs, arrays["next"], sample_weight=arrays["weight"], verbose=0)
+np.save(sys.argv[2], np.asarray(model.output_biases()))
+assert "tensorflow" not in sys.modules
+"""
+
+
+def test_fit_adapts_in_jax_too(tmp_path):
+    pytest.importorskip("jax", reason="jax is not installed")
+    given, bias = tmp_path / "given.npz", tmp_path / "bias.npy"
+    np.savez(given, source=SOURCE, target=TARGET, next=NEXT, weight=WEIGHT)
+    command = [sys.executable, "-c", IN_JAX, str(given), str(bias)]
+    done = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "jax"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    np.testing.assert_allclose(np.load(bias), FREQUENT, atol=1e-6)

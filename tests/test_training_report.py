@@ -38,7 +38,7 @@ def test_constant_answers_name_what_to_try():
 
 
 def test_constant_answers_are_none_where_there_is_nothing_to_tell():
-    assert training_report.constant_answers(classifier(1.0), (IDS, LABEL)) is None
+    assert training_report.constant_answers(classifier(30.0), (IDS, LABEL)) is None
     assert (
         training_report.constant_answers(classifier(0.0), (IDS, np.zeros_like(LABEL))) is None
     )  # no two to tell apart
@@ -81,7 +81,7 @@ def test_fit_warns_of_constant_answers(given, monkeypatch):
         classifier(0.0).fit(*given(), verbose=0)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Expected answers")
-        classifier(1.0).fit(*given(), verbose=0)
+        classifier(30.0).fit(*given(), verbose=0)
         classifier(0.0).fit(((IDS, LABEL) for _ in range(1)), steps_per_epoch=1, verbose=0)
 
 
