@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from seqkeras import arguments
+from seqkeras.batches import Limits, refusals
 from seqkeras.keras_model import KerasModel
 from seqkeras.saving import saveable
 from seqkeras.tokens import END, PAD, START
@@ -53,6 +54,12 @@ class Search(KerasModel):
         ids = ops.full((batch,), START, dtype="int32")
         out = ops.full((batch, T), PAD, dtype="int32")
         return ops.while_loop(going, body, (t, ids, out, state))[2]
+
+    @refusals()
+    def predict(self, x, *args, **kwargs):
+        """As of `keras.Model`; ids and lengths that the model cannot read are refused."""
+        limits = Limits(self.model.inputs_read()) if hasattr(self.model, "inputs_read") else Limits({})
+        return super().predict(limits.watch(x), *args, **kwargs)
 
     def extra_inputs(self, batch):
         return {}

@@ -156,3 +156,11 @@ def test_ids_of_every_input_are_those_of_its_vocabulary():
     ):
         with pytest.raises(ValueError, match=f"Expected {name} from 0 to {most}. Received: "):
             model.fit(inputs, target, verbose=0)
+
+
+def test_a_search_refuses_what_its_model_cannot_read():
+    search = seqkeras.Greedy(seqkeras.TransformerSeq2Seq(V, V, 8, **TRANSFORMER), 3)
+    for source, message in ((tokens(LONGEST + 1), "at most max_length=4"), (tokens(2, -1), "source from 0 to 8")):
+        for x in ({"source": source}, tf.data.Dataset.from_tensors({"source": source})):
+            with pytest.raises(ValueError, match=f"Expected {message}"):
+                search.predict(x, verbose=0)
