@@ -1,21 +1,29 @@
-"""The figures of held-out data: what a model says beside what was to be said."""
+"""Figures on held-out data: the answers of a model compared with the targets."""
 
 import numpy as np
 
-from seqkeras.spans import in_bio, spans
+from seqkeras.scores import span_f1
+from seqkeras.spans import in_bio
 from seqkeras.tokens import END, PAD, UNKNOWN
 
 
 class HeldOut(dict):
-    """Inputs by name, and `targets`, what the data says to them: an array, or a dict of them; None once changed."""
+    """Inputs by name, with the `targets` that the data has for them.
+
+    Args:
+        inputs: dict of arrays.
+        targets: an array or a dict of arrays, or None.
+    """
 
     def __init__(self, inputs, targets=None):
         super().__init__(inputs)
-        self.targets = targets
+        self._given, self._targets = dict(inputs), targets
 
-    def __setitem__(self, name, value):
-        super().__setitem__(name, value)
-        self.targets = None
+    @property
+    def targets(self):
+        """The targets; None once an input has been replaced, since they may belong to another order of rows."""
+        same = self.keys() == self._given.keys() and all(self[name] is array for name, array in self._given.items())
+        return self._targets if same else None
 
 
 def figures(task, inputs, outputs, targets, labels):
@@ -55,10 +63,8 @@ def _of_tags(inputs, distributions, targets, names):
     rows = [(one[:end], other[:end]) for one, other, end in zip(said, targets, lengths, strict=True)]
     found = {"accuracy": np.mean(np.concatenate([one == other for one, other in rows]))}
     if in_bio(names):
-        told = [set(spans([names[i] for i in one])) for one, _ in rows]
-        true = [set(spans([names[i] if i >= 0 else "I-?" for i in other])) for _, other in rows]
-        right = sum(len(one & other) for one, other in zip(told, true, strict=True))
-        found["span_f1"] = 2 * right / max(sum(map(len, told)) + sum(map(len, true)), 1)
+        true = [[names[i] if i >= 0 else "I-?" for i in other] for _, other in rows]  # none of the model's types
+        found["span_f1"] = span_f1(true, [[names[i] for i in one] for one, _ in rows])
     return found
 
 

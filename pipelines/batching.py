@@ -174,7 +174,8 @@ def consecutive(lengths, shapes, batch_size=None, tokens_per_batch=None):
 
 def _within_budget(fits, sizes):
     """The ends of the longest batches of consecutive examples that a shape holds as many of: int [batches]."""
-    masks = (fits.T @ (1 << np.arange(len(sizes)))).tolist()  # of each example, a bit a shape that holds it
+    packed = np.packbits(fits, axis=0, bitorder="little").T
+    masks = [int.from_bytes(row.tobytes(), "little") for row in packed]  # of each example, a bit a shape that holds it
     ends, common, begin = [], masks[0], 0
     for index, mask in enumerate(masks):
         both = common & mask

@@ -5,6 +5,8 @@ A true name that the model does not know counts as an answer that is wrong. A di
 
 from collections import Counter
 
+from seqkeras.spans import spans
+
 
 def confusion(true, predicted):
     """dict of true name -> dict of predicted name -> how often, the most frequent first."""
@@ -37,34 +39,8 @@ def macro_f1(true, predicted):
     return sum(one["F1"] for one in scores.values()) / max(1, len(scores))
 
 
-def is_spans(names):
-    """Whether these are names of tags that mark spans: O, B-type, I-type."""
-    return any(name.startswith("B-") for name in names) and all(
-        name == "O" or (name[:2] in ("B-", "I-") and len(name) > 2) for name in names
-    )
-
-
-def spans(tags):
-    """The spans that tags mark: [(type, start, end)], `end` the index behind the last.
-
-    As in conlleval, an I begins a span too where the tag before is O or of another type.
-
-    Reference: Tjong Kim Sang & De Meulder, Introduction to the CoNLL-2003 shared task, 2003, section 2.4.
-    """
-    found, before = [], None
-    for index, tag in enumerate(tags):
-        kind, _, type_ = tag.partition("-")
-        if kind in ("B", "I"):
-            if kind == "B" or before != type_:
-                found.append((type_, index, index + 1))
-            else:
-                found[-1] = (type_, found[-1][1], index + 1)
-        before = type_ if kind in ("B", "I") else None
-    return found
-
-
 def span_f1(true, predicted):
-    """F1 of spans, of sentences as lists of tags: a span is right where its ends and its type are.
+    """F1 of the spans in BIO tags, a list of tags a sentence: a span is right where its ends and its type are.
 
     F1 = 2 right / (true + predicted)
     """

@@ -1,15 +1,17 @@
 """Spans in BIO tags: "O" outside of every span, "B-type" where one begins, "I-type" inside."""
 
+import re
+
 
 def in_bio(names):
-    """Whether names of tags are BIO, with a type at least."""
-    return any(name != "O" for name in names) and all(name == "O" or name[:2] in ("B-", "I-") for name in names)
+    """Whether the names of tags are all "O", "B-type" or "I-type", and not "O" alone."""
+    return any(name != "O" for name in names) and all(re.fullmatch("O|[BI]-.+", name, re.DOTALL) for name in names)
 
 
 def spans(tags):
-    """[tag, …] of one sequence -> [(type, start, end)], `end` being the position behind the last.
+    """The spans in the tags of one sequence: [(type, start, end)], `end` the index after the last.
 
-    As in conlleval, an I begins a span where none of its type goes on.
+    As in conlleval, an I begins a span too where the tag before it is O or of another type.
 
     Reference: Tjong Kim Sang & De Meulder, Introduction to the CoNLL-2003 shared task, 2003, section 2.
     """

@@ -327,7 +327,7 @@ def test_held_out_keeps_the_targets_and_parity_gives_figures_of_them():
     report = parity(made.model, made.path, inputs, labels=LABELS, targets=inputs.targets)
     right = np.mean(np.argmax(made.model.classify({"ids": inputs["ids"]})["probabilities"], -1) == inputs.targets)
     assert report["quality"] == {"examples": 12, "accuracy": right}
-    inputs["ids"] = inputs["ids"][::-1]
+    inputs.update(ids=inputs["ids"][::-1])
     assert inputs.targets is None
 
 

@@ -33,28 +33,6 @@ def test_macro_f1_is_that_of_keras(seed):
     assert scores.macro_f1(true.tolist(), said.tolist()) == pytest.approx(float(metric.result()), abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("tags", "expected"),
-    [
-        ("O B-x I-x O", [("x", 1, 3)]),
-        ("B-x B-x I-y I-y", [("x", 0, 1), ("x", 1, 2), ("y", 2, 4)]),
-        ("I-x O I-x I-x", [("x", 0, 1), ("x", 2, 4)]),
-        ("O O", []),
-        ("", []),
-        ("B-a-b I-a-b", [("a-b", 0, 2)]),
-    ],
-)
-def test_spans_begin_and_end_as_in_conlleval(tags, expected):
-    assert scores.spans(tags.split()) == expected
-
-
-@pytest.mark.parametrize(
-    ("names", "expected"), [("O B-x I-x", True), ("B-x", True), ("NOUN VERB", False), ("O", False), ("O B- B-x", False)]
-)
-def test_is_spans_knows_the_names(names, expected):
-    assert scores.is_spans(names.split()) == expected
-
-
 def test_span_f1_is_that_of_the_metric(seed):
     names = ["O", "B-x", "I-x", "B-y", "I-y"]
     rng = np.random.default_rng(seed)

@@ -21,6 +21,7 @@ from seqkeras.cli import integrity, preconditions, progress, training
 from seqkeras.cli.settings import load as load_settings
 from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import classes, readers
+from seqkeras.spans import in_bio, spans
 from seqkeras.tokens import END, PAD
 
 
@@ -154,7 +155,7 @@ class Run:
             if column == "tags":
                 true = [tags[: len(row)] for tags, row in zip(classes.tags(records, number), rows, strict=True)]
                 said = [[labels.names[i] for i in row[: len(tags)]] for tags, row in zip(true, rows, strict=True)]
-                if scores.is_spans(labels.names):
+                if in_bio(labels.names):
                     results["span F1"] = scores.span_f1(true, said)
                 true, said = (list(chain.from_iterable(side)) for side in (true, said))
             else:
@@ -250,8 +251,8 @@ class Tagged(NamedTuple):
         """From words, probabilities [T, C] of their tags, and the label; `labels` are the tags' names."""
         tags = [labels.names[row.argmax()] for row in probabilities[: len(words)]]
         rows = [(word, tag, float(row.max())) for word, tag, row in zip(words, tags, probabilities, strict=False)]
-        spans = scores.spans(tags) if scores.is_spans(labels.names) else []
-        return cls(rows, [(type_, words[start:end]) for type_, start, end in spans], label)
+        found = spans(tags) if in_bio(labels.names) else []
+        return cls(rows, [(type_, words[start:end]) for type_, start, end in found], label)
 
 
 def compared(outputs, references):
