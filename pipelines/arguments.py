@@ -38,6 +38,6 @@ def listed(expected, **values):
 
 
 def shown(names, most=10):
-    """Names as a message has them, the first of many, the beginning of long ones."""
+    """Names for a message: of many the first, of long ones the beginning."""
     names = [f"{name!r:.60}" for name in names]
     return ", ".join(names[:most]) + (f", … ({len(names)} in all)" if len(names) > most else "")

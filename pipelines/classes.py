@@ -5,11 +5,9 @@ from numbers import Integral
 
 import numpy as np
 
-from seqkeras.pipelines.arguments import listed
+from seqkeras.pipelines.arguments import listed, shown
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.vocabulary import unicode_text
-
-FEW = 8  # names in a message
 
 
 class LabelColumn:
@@ -49,7 +47,7 @@ class LabelColumn:
             missing = [name for name in (row if self.many else [row]) if name not in self.labels]
             if missing:
                 raise ValueError(
-                    f"Expected labels among {listing(self.labels.names)} in train. Received: {missing[0]!r} in "
+                    f"Expected labels among {shown(self.labels.names)} in train. Received: {missing[0]!r} in "
                     f"{train.places[index]}; add it to `labels`, or leave its records out"
                 )
 
@@ -110,11 +108,6 @@ def tags(records, column):
             )
         found.append(row)
     return found
-
-
-def listing(found):
-    """The first names of a list, as text."""
-    return ", ".join(map(repr, found[:FEW])) + (f" and {len(found) - FEW} more" if len(found) > FEW else "")
 
 
 def _given(labels):

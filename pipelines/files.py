@@ -48,7 +48,7 @@ def read_json(path):
 
 
 def read_bytes(path):
-    """What a file holds.
+    """The content of a file.
 
     Raises:
         ValueError: one that is missing or cannot be read.
@@ -56,5 +56,10 @@ def read_bytes(path):
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ValueError(f"Expected a file that can be read. Received: path={str(path)!r} ({reason})") from None
+        raise unreadable(path, error) from None
+
+
+def unreadable(path, error):
+    """The ValueError to raise where the operating system refuses a path; it names the path and the reason."""
+    reason = getattr(error, "strerror", None) or error
+    return ValueError(f"Expected a file that can be read. Received: path={str(path)!r} ({reason})")

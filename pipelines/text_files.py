@@ -7,6 +7,8 @@ import zlib
 from io import BufferedReader, BytesIO, TextIOWrapper
 from pathlib import Path
 
+from seqkeras.pipelines.files import unreadable
+
 BEGINNINGS = {  # of files that are no text, or text in another encoding
     b"\x1f\x8b": "is gzip: give it a name that ends in .gz",
     b"PK\x03\x04": "is a zip archive, as Excel tables are: unpack it, or save the table as CSV",
@@ -46,7 +48,7 @@ def ended_lines(path, encoding):
         except UnicodeError as error:  # of UTF-16 and UTF-32
             raise ValueError(f"Expected text in {encoding}. Received: {error} in {path}:{number + 1}") from None
         except OSError as error:
-            raise _unreadable(path, error) from None
+            raise unreadable(path, error) from None
 
 
 def lines_of(path, encoding):
@@ -76,7 +78,7 @@ def opened(path):
     except IsADirectoryError:
         raise ValueError(f"Expected a file. Received: path={str(path)!r}, a folder; name the file in it") from None
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def empty(path):
@@ -88,11 +90,6 @@ def unzipped(path):
     """A path without its `.gz`, in small or capital letters."""
     path = Path(path)
     return path.with_suffix("") if path.suffix.lower() == ".gz" else path
-
-
-def _unreadable(path, error):
-    reason = getattr(error, "strerror", None) or error
-    return ValueError(f"Expected a file that can be read. Received: path={str(path)!r} ({reason})")
 
 
 def _check_encoding(encoding):

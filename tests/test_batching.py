@@ -136,6 +136,8 @@ def test_a_budget_is_filled_before_the_next_batch_begins():
     }  # no shape holds both, and one of all would exceed the budget
     ends, which = batching.consecutive(apart, [{"a": 1, "b": 9}, {"a": 9, "b": 1}], tokens_per_batch=12)
     assert ends.tolist() == [1, 2] and which.tolist() == [1, 0]
+    many = [{"ids": n} for n in range(1, 101)]  # more shapes than a machine word has bits
+    assert batching.consecutive({"ids": np.full(4, 100)}, many, tokens_per_batch=200)[0].tolist() == [2, 4]
 
 
 def test_a_few_examples_much_longer_than_the_others_have_a_shape_of_their_own(seed):

@@ -526,10 +526,14 @@ def test_classes_and_examples_are_shown_before_training(here, capfd):
     ("content", "words", "advice"),
     [
         ("a b\tx\t1\nc d\ty\t2\n", "", "Expected 2 columns, text, label. Received: 3 in {}; choose with --columns"),
-        ("a b\nc d\n", "", "Expected 2 columns, text, label. Received: 1 in {}; its columns are to be divided by tabs"),
+        ("a b\nc d\n", "", "Expected 2 columns, text, label. Received: 1 in {}; put tabs between the columns"),
         ("Sentence\tLabel\na\tx\nb\ty\n", "", "Expected data in {}:1. Received: sentence | label.*--header"),
         ("text\tlabel\na\tx\nb\ty\n", "--columns 0,1", "Expected data in {}:1. Received: text | label.*--header"),
-        ("".join(f"x{i % 3}\ta text {i}\n" for i in range(20)), "", "20 different labels of 3 .*--columns 1,0"),
+        (
+            "".join(f"x{i % 3}\ta text {i}\n" for i in range(20)),
+            "",
+            "20 different labels and 3 different texts .*--columns",
+        ),
     ],
 )
 def test_mistakes_about_columns_get_advice_of_their_own(content, words, advice, tmp_path):

@@ -50,9 +50,7 @@ def read(paths, settings):
     words and tags a CoNLL file. A list of words becomes a text.
     """
     names = TASKS[settings["task"]].columns
-    records = checked(_read(paths, settings), names, "the data")
-    expect_not_swapped(records, names)
-    return records
+    return checked(_read(paths, settings), names, "the data")
 
 
 def _read(paths, settings):
@@ -99,7 +97,7 @@ def chosen(records, path, names):
         return records.select(*names)
     if len(records[0]) != len(names):
         row = " | ".join(str(value)[:40] for value in records[0])
-        few = f"; its columns are to be divided by tabs, in .csv files by commas: {row}"
+        few = f"; put tabs between the columns, or commas in a .csv file: {row}"
         raise ValueError(
             f"Expected {len(names)} columns, {', '.join(names)}. Received: {len(records[0])} in {path}"
             + (f"; choose with --columns, such as --columns 0,1: {row}" if len(records[0]) > len(names) else few)
@@ -108,24 +106,12 @@ def chosen(records, path, names):
 
 
 def expect_no_header(records, names):
-    """Raises ValueError where the first record is made of names that columns have."""
+    """Raises ValueError where the first record holds nothing but usual names of columns."""
     first = [str(value).strip().lower() for value in records[0]]
     if set(first) <= names and len(set(first)) == len(first):
         raise ValueError(
             f"Expected data in {records.places[0]}. Received: {' | '.join(first)}, which looks like a header; "
             "say --header, or leave that line out"
-        )
-
-
-def expect_not_swapped(records, names):
-    """Raises ValueError where there are more different labels than texts: no text has one label then."""
-    if set(names) != {"text", "label"} or len(records) < ENOUGH:
-        return
-    texts, labels = (len(set(map(str, records.column(names.index(name))))) for name in ("text", "label"))
-    if labels > texts and labels > len(records) / 2:
-        raise ValueError(
-            f"Expected columns {', '.join(names)}. Received: {labels} different labels of {texts} different texts in "
-            f"{len(records)} records from {records.places[0]} on; they look swapped: say --columns 1,0"
         )
 
 
@@ -135,5 +121,4 @@ HEADERS = SIDES | {  # names that columns of tables often have
     *("label", "labels", "class", "category", "intent", "sentiment", "tag", "tags", "words", "tokens", "id"),
     *("word", "name", "language", "label_text", "content", "document"),
 }
-ENOUGH = 10  # records to tell a column of labels from one of texts
 BY_LINE = {"translate": readers.parallel_lines, "tag": readers.slots, "joint": readers.slots}
