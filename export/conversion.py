@@ -99,7 +99,7 @@ def _out_of_memory(folder, said):
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return (
         f"The LiteRT converter was ended for lack of memory. The weights take {weights / 1e9:.2f} GB, a conversion "
-        f"about {NEEDS} times as much and half a GB; this machine has {machine / 1e9:.1f} GB. End other programs, "
+        f"about {NEEDS} times as much plus half a GB; this machine has {machine / 1e9:.1f} GB. End other programs, "
         f"export where there is more memory, or make the model smaller. It said last:\n{said}"
     )
 

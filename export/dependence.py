@@ -1,4 +1,4 @@
-"""Whether answers depend on the input: where they do not, a comparison of answers proves nothing."""
+"""Checks that answers depend on the input: where they do not, comparing them proves nothing."""
 
 from itertools import pairwise
 
@@ -24,8 +24,8 @@ def check(who, inputs, answers, task):
         if same is not None:
             raise ValueError(
                 f"Expected answers that depend on the input. Received: the same {name} from {who} for inputs that "
-                f"differ, {_shown(same)}; with them nothing can be compared. A softmax over one class always says 1: "
-                "take num_classes of 2 or more. Else train the model until its answers differ, or give `inputs` that "
+                f"differ, {_shown(same)}, so a comparison would prove nothing. A softmax over one class is always 1: "
+                "take num_classes of 2 or more. Otherwise train the model until its answers differ, or give `inputs` that "
                 "differ in what it reads"
             )
 

@@ -1,4 +1,4 @@
-"""Whether a SavedModel that takes strings says what the tokenizers say in Python, where a bundle runs them."""
+"""Compares a SavedModel that takes strings with the tokenizers in Python, which a bundle runs."""
 
 import numpy as np
 import tensorflow as tf

@@ -1,14 +1,14 @@
-"""The scale of a series' variables: to mean 0 and deviation 1, with an eye on what no scale can mend."""
+"""Scaling the variables of series to mean 0 and deviation 1; values too far out to be scaled are refused."""
 
 import numpy as np
 
 from seqkeras.pipelines.values import place
 
-CONSTANT = 1e-8  # a deviation that is a smaller share of the values' size is rounding, not variation
-LOST = 1e-6  # where the usual values vary by less, in deviations, float32 does not tell them apart
-FILL = 1e18  # no measurement beside others near 0; formats of weather data have 1e20 and 9.97e36 for what is missing
-HOPELESS = 1e6  # deviations from the mean: of a value so far out the square is all that a loss has
-FAR = 100  # times what the usual values vary by
+CONSTANT = 1e-8  # a deviation below this share of the largest value is rounding, not variation
+LOST = 1e-6  # where the usual values vary by less than this, in deviations, float32 cannot tell them apart
+FILL = 1e18  # beside values near 0 not a measurement: weather data have 1e20 and 9.97e36 for missing values
+HOPELESS = 1e6  # deviations from the mean: beside the square of such a value a loss has no room for others
+FAR = 100  # times the spread of the usual values: worth a warning
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -40,8 +40,8 @@ class Scale:
         for column in np.flatnonzero(lost & ~self.constant):
             where, value = _extreme(series, column, middle, names)
             raise ValueError(
-                f"Expected values of one size. Received: {value:g} in {where} of train, beside which the others are "
-                "one number in float32; where it stands for a missing value, fill it in or leave its rows out"
+                f"Expected values that float32 can tell apart after scaling. Received: {value:g} in {where} of train, "
+                "far from all others; if it stands for a missing value, fill it in or leave its rows out"
             )
         far = np.flatnonzero(~self.constant & (farthest > FAR * spread))
         self.far = {self.name(column): _extreme(series, column, middle, names)[1] for column in far}
@@ -64,13 +64,12 @@ class Scale:
             where, value = _extreme(series, column, self.mean, self.names)
             raise ValueError(
                 f"Expected values near those of train, {self.mean[column]:g} ± {self.deviation[column]:g}. Received: "
-                f"{value:g} in {where} of {split}; where it stands for a missing value, fill it in or leave its rows "
-                "out"
+                f"{value:g} in {where} of {split}; if it stands for a missing value, fill it in or leave its rows out"
             )
         return scaled.astype(np.float32)
 
     def report(self):
-        """What `Data.report` says of it, in plain numbers."""
+        """The entries of `Data.report`, in plain numbers."""
         report = {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
         report["constant"] = [self.name(column) for column in np.flatnonzero(self.constant)]
         report["far out"] = self.far
@@ -78,8 +77,10 @@ class Scale:
 
 
 def _spread(column):
-    """What the usual values of a column [N] vary by: the width of the middle half, or where that is nothing the usual
-    distance from the median of the values that differ from it."""
+    """The spread of the usual values of a column [N]: its interquartile range.
+
+    Where that is 0, the median distance from the median of the values that differ from it.
+    """
     low, middle, high = np.quantile(column, [0.25, 0.5, 0.75])
     return high - low or np.median(np.abs(column[column != middle] - middle))
 
@@ -99,7 +100,7 @@ def _check_float32(series, names, split):
         where, value = _extreme(series, column, np.zeros(series[0].shape[1]), names)
         raise ValueError(
             f"Expected values that float32 holds, {LARGEST:.2g} at most. Received: {value:g} in {where} of {split}; "
-            "where it stands for a missing value, fill it in or leave its rows out"
+            "if it stands for a missing value, fill it in or leave its rows out"
         )
 
 

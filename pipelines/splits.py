@@ -35,7 +35,7 @@ def splits(train, validation, test, columns, key, label=None, seed=0):
         )
     if not all(share > 0 for share in shares.values()) or sum(shares.values()) >= 1:
         raise ValueError(f"Expected shares above 0, together below 1. Received: validation={validation}, test={test}")
-    if shares:  # what is split by must be what it should be
+    if shares:  # a wrong value gets its own message before records are split by it
         for column, name in enumerate(columns):
             if name not in ("values", "tags"):
                 (names if name == "label" else texts)(records["train"], column)

@@ -139,7 +139,7 @@ def _learnt(texts, vocab_size, model):
     """The bytes of a SentencePiece model.
 
     Raises:
-        RuntimeError: what the process said that learns it, or how it ended.
+        RuntimeError: the process that learns it failed; with its last message, or how it ended.
     """
     options = {
         "model_type": model,
@@ -166,7 +166,9 @@ def _learnt(texts, vocab_size, model):
         capture_output=True,
     )
     if done.returncode < 0:
-        raise RuntimeError(f"the process that learns ended by signal {-done.returncode}, as where memory runs out")
+        raise RuntimeError(
+            f"the process that learns was ended by signal {-done.returncode}, as happens where memory runs out"
+        )
     if done.returncode:
         raise RuntimeError((done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"])[-1])
     return done.stdout

@@ -62,7 +62,7 @@ def lines_of(path, encoding):
 
 
 def opened(path):
-    """The bytes of a file, unzipped where its name ends in `.gz`.
+    """A file opened to read its bytes, unzipped where its name ends in `.gz`.
 
     Raises:
         ValueError: what is no path, does not exist, is a folder, or may not be read.

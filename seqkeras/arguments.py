@@ -27,8 +27,8 @@ def classes(**counts):
         if count == 1:
             raise ValueError(
                 f"Expected {name} of 2 or more: with one class the answer is 1.0 for every input. Received: {name}=1; "
-                "take two classes for yes or no; no model gives one real number a sequence, SequenceTagger with "
-                "outputs='values' gives one a position"
+                "for yes or no take two classes; for a real number at each position take SequenceTagger with "
+                "outputs='values' (there is no model for one real number per sequence)"
             )
 
 
@@ -61,7 +61,7 @@ def choice(*allowed, **chosen):
 
 
 def between(lowest, highest, **numbers):
-    """Each tensor's numbers within both, where they are known: outside of graphs."""
+    """Each tensor's numbers from `lowest` to `highest`. Checked outside of graphs only, where values are known."""
     for name, tensor in numbers.items():
         values = values_of(tensor)
         outside = values[(values < lowest) | (values > highest)] if values is not None else ()
@@ -75,7 +75,7 @@ def values_of(tensor):
         return None
     try:
         return np.asarray(tensor)
-    except (NotImplementedError, TypeError):  # what TensorFlow and JAX say of a tensor of a graph
+    except (NotImplementedError, TypeError):  # what TensorFlow and JAX raise for a tensor of a graph
         return None
 
 

@@ -1,7 +1,7 @@
-"""What batches may hold, checked on their way into a model, where an error can still be told.
+"""Checks of ids, lengths and labels before a batch enters a model.
 
-In a graph nothing can be refused: XLA drops assertions. So arrays are looked at before they are batched, and a
-tf.data.Dataset, a generator or a PyDataset checks each batch that it gives.
+Inside a compiled graph they are not possible: XLA drops assertions. So arrays are checked before they are batched, and
+a tf.data.Dataset, a generator or a PyDataset checks each batch as it gives it.
 """
 
 import contextlib
@@ -18,22 +18,23 @@ from seqkeras.tokens import UNKNOWN_LABEL
 
 @dataclasses.dataclass
 class Limits:
-    """What a model can read, and what it can be taught.
+    """The ids, lengths and labels that a model can take.
 
     Args:
-        inputs: name -> (number of ids, most positions or None). A model with one input takes it without its name too.
-        targets: name of an output, None of an only one -> number of classes.
+        inputs: dict of name -> (number of ids, greatest length or None). A model with one input also takes it without
+            its name.
+        targets: dict of output name, or None where there is one output -> number of classes.
     """
 
     inputs: dict
     targets: dict = dataclasses.field(default_factory=dict)
 
     def check(self, x, y=None, sample_weight=None):
-        """Looks at arrays, where they are of the expected form: what is of another form the model refuses.
+        """Checks the values of a batch. Arrays of an unexpected form are left for the model to refuse.
 
         Raises:
-            ValueError: ids that are none of the model's; more positions than it has; labels with a weight that are
-                none of its classes and not -1 (`tokens.UNKNOWN_LABEL`).
+            ValueError: ids out of range; sequences too long; labels with a weight that are neither a class nor -1
+                (`tokens.UNKNOWN_LABEL`).
         """
         for name, (count, longest) in self.inputs.items():
             if (ids := _numbers(x, name, len(self.inputs) == 1)) is None:
@@ -50,7 +51,7 @@ class Limits:
                 arguments.between(UNKNOWN_LABEL, count - 1, labels=_weighted(labels, weight))
 
     def watch(self, x, y=None, sample_weight=None):
-        """x, as a data set that checks its batches; arrays, once they are checked."""
+        """x as a data set that checks each of its batches; arrays are checked at once and returned."""
         if hasattr(x, "element_spec") and hasattr(x, "map"):
             tf = sys.modules["tensorflow"]
             return x.map(tf.autograph.experimental.do_not_convert(self._watched)).prefetch(1)
@@ -67,7 +68,7 @@ class Limits:
         return batch
 
     def _watched(self, *batch):
-        """A batch of a tf.data.Dataset, which checks it when it comes to it."""
+        """A batch of a tf.data.Dataset with a check that runs when the batch is read."""
         tf = sys.modules["tensorflow"]  # there is a tf.data.Dataset, so there is TensorFlow
         tensors = keras.tree.flatten(batch)
         if not all(isinstance(tensor, tf.Tensor) for tensor in tensors):  # ragged ones and the like
@@ -107,7 +108,7 @@ class _Watched(keras.utils.PyDataset):
 
 @contextlib.contextmanager
 def refusals():
-    """Inside, what a watched tf.data.Dataset refuses is a ValueError, as elsewhere."""
+    """Turns the error of a checked tf.data.Dataset into the ValueError that arrays give."""
     try:
         yield
     except _refused() as error:
@@ -118,12 +119,12 @@ def refusals():
 
 
 def _refused():
-    """What TensorFlow makes of a ValueError inside of a tf.data.Dataset, where there is TensorFlow."""
+    """The errors that a failed check in a tf.data.Dataset raises; none without TensorFlow."""
     return (sys.modules["tensorflow"].errors.InvalidArgumentError,) if "tensorflow" in sys.modules else ()
 
 
 def _numbers(tensors, name, alone):
-    """The tensor called `name`, or an only one, as an array of numbers; None where there is none of known values."""
+    """The tensor called `name`, or with `alone` a single one, as an array; None if absent or without known numbers."""
     one = tensors.get(name) if isinstance(tensors, dict) else tensors if alone else None
     if one is None or not hasattr(one, "shape"):
         return None
@@ -132,7 +133,7 @@ def _numbers(tensors, name, alone):
 
 
 def _weighted(labels, weight):
-    """The labels with a weight, in any order."""
+    """The labels whose weight is not 0, flat."""
     if weight is None or weight.shape != labels.shape[: weight.ndim]:
         return labels.reshape(-1)
     weight = weight.reshape((*weight.shape, *[1] * (labels.ndim - weight.ndim)))

@@ -1,4 +1,4 @@
-"""What of a loop XLA compiles, once for all layers that are configured alike."""
+"""Loops compiled by XLA, once for all layers that are configured alike."""
 
 import dataclasses
 import functools
@@ -9,10 +9,10 @@ import tensorflow as tf
 
 
 def compiled(function):
-    """XLA for a loop whose static shape, its first argument, `compiles`, nothing for others.
+    """A loop that XLA compiles where `compiles` allows it for the static shape, its first argument.
 
-    To be called where the gradient is a custom one: no tape sees what is compiled, for one that lasts would have it
-    give out lists of tensors, which XLA cannot.
+    Call it inside a custom gradient only: no gradient flows through what is compiled. A persistent tape would make the
+    compiled function return lists of tensors, which XLA does not support.
     """
     made = functools.cache(lambda: tf.function(function, jit_compile=True, autograph=False))
 
@@ -31,7 +31,7 @@ def _unseen(tensors):
 
 
 def compiles(length):
-    """Whether a loop is compiled by XLA: in a graph, where its length is fixed; each other would be compiled anew.
+    """Whether a loop is compiled by XLA: in a graph, and only with a fixed length, since each length compiles anew.
 
     On CPUs only: where there is another device, Keras has XLA compile the whole of `fit`'s step, unless cuDNN is in it.
     """
@@ -43,13 +43,14 @@ def compiles(length):
 
 
 def shared(make, cell, reverse):
-    """make(cell, reverse), in a graph one function for all cells that are configured alike.
+    """make(cell, reverse); inside a graph, one function for all cells that are configured alike.
 
-    TensorFlow keeps for ever what XLA compiles and the gradients of `tf.custom_gradient`, with the graphs around them:
-    25 MB for each model that was trained, whether it is still there or not. So none is made twice. The function is
-    that of the first such cell, whose own weights it does not read.
+    TensorFlow never frees what XLA compiled, nor the gradients of `tf.custom_gradient` and the graphs around them: some
+    25 MB per trained model, even after it is deleted. So equal cells share one function, made from the first of them;
+    the weights are arguments. Cells are equal in class, `get_config` and shapes of weights, so a cell class must have
+    everything that changes its steps in its config.
     """
-    if not tf.inside_function() or "get_config" not in vars(type(cell)):  # a config that is not the class's own
+    if not tf.inside_function() or "get_config" not in vars(type(cell)):  # an inherited config may miss arguments
         return make(cell, reverse)
     configuration = json.dumps(_nameless(cell.get_config()), sort_keys=True, default=repr)
     shapes = tuple((tuple(v.shape), v.dtype) for v in cell.weights)
@@ -72,7 +73,7 @@ def _function_of_all(alike, make, reverse):
 
 
 def _nameless(config):
-    """A config without the names of layers, which tell apart what is alike."""
+    """A config without the names of layers, which differ between equal layers."""
     if isinstance(config, dict):
         return {key: _nameless(value) for key, value in config.items() if key != "name"}
     return [_nameless(value) for value in config] if isinstance(config, (list, tuple)) else config

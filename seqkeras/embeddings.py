@@ -8,9 +8,9 @@ from seqkeras.tokens import UNKNOWN
 
 
 class Embedding(keras.layers.Embedding):
-    """Keras's, of ids from 0 to `input_dim` - 1. Keras itself takes a negative one for one counted from the end.
+    """`keras.layers.Embedding` for ids from 0 to `input_dim` - 1 only; Keras would count negative ids from the end.
 
-    Outside of graphs another id is refused. In a graph, where nothing can be, a negative one is read as UNKNOWN.
+    Outside of graphs other ids are refused. In a graph, where they cannot be refused, a negative id is read as UNKNOWN.
     """
 
     def call(self, inputs):
@@ -29,8 +29,8 @@ def embedding(size, units, **kwargs):
     """A table of `size` vectors of width `units`, drawn from N(0, 1): ids [...] -> [..., units].
 
     For models that write. Every number of a vector then has the variance 1 that the initialisation of the layers above
-    assumes of their inputs (Glorot & Bengio 2010, section 4.2.1). From Keras's default, U(-0.05, 0.05), a recurrent
-    network hears too little of its input to tell one sequence from another while it learns how frequent each output is.
+    assumes of their inputs (Glorot & Bengio 2010, section 4.2.1). With Keras's default, U(-0.05, 0.05), the input
+    changes the state of a recurrent network so little that at first it learns the frequencies of the outputs alone.
     Models that only read begin with that default, see `reading.Reader`.
     """
     return Embedding(size, units, embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0), **kwargs)

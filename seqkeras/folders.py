@@ -33,8 +33,8 @@ def locked(folder):
     """Keeps other processes from making `folder` while the block lasts, and tidies up after killed ones first.
 
     Raises:
-        ValueError: another process makes it, whose number is told.
-        OSError: the place cannot be written to.
+        ValueError: another process makes it (the message has its number), or its parent cannot be written to.
+        OSError: its parent cannot be made.
     """
     folder = Path(folder)
     make(folder.parent)
@@ -49,7 +49,7 @@ def locked(folder):
 
 @contextlib.contextmanager
 def begun(folder):
-    """A new folder to write into, beside `folder`, which must be locked; removed unless `put` has moved it."""
+    """A new folder to write into, beside `folder`, which must be locked. It is removed unless `put` has moved it."""
     new = _beside(folder, "new")
     new.mkdir()
     try:
@@ -59,7 +59,7 @@ def begun(folder):
 
 
 def put(new, folder):
-    """Moves a folder made by `begun` into its place. What stood there is removed; interrupted, it is back."""
+    """Moves a folder made by `begun` into its place and removes the old one, which is put back after an error."""
     old = _beside(folder, "old")
     try:
         if folder.exists():

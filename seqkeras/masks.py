@@ -42,7 +42,7 @@ def lowest(dtype):
 
 
 def order(mask):
-    """mask [B, T] -> int32 [B, T]: each real position's place among those of its row, 0, 1, ...; of others anything."""
+    """mask [B, T] -> int32 [B, T]: the place of each real position among those of its row, from 0; else any."""
     return ops.maximum(ops.cumsum(ops.cast(mask, "int32"), axis=1) - 1, 0)
 
 
@@ -67,7 +67,7 @@ def gather(x, index):
 
 
 def check_in_front(mask):
-    """The real positions come first in each row of mask [B, T], as far as it is known.
+    """Checks that the real positions come first in each row of mask [B, T]; in a graph it checks nothing.
 
     Raises:
         ValueError: outside of graphs, padding in front of or between real positions.
@@ -76,7 +76,7 @@ def check_in_front(mask):
     if values is not None and np.any(values[:, 1:] > values[:, :-1]):
         raise ValueError(
             "Expected a mask with all real positions of a row first. Received: padding in front of a real position; "
-            "see `masks.to_front`"
+            "move the real positions to the front with `masks.to_front`"
         )
 
 

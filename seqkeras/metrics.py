@@ -15,8 +15,9 @@ class TokenAccuracy(keras.metrics.Mean):
     """Share of real tokens whose likeliest id is the true one: next [B, T], logits [B, T, V], weight [B, T].
 
     Args:
-        unknown: an id that never counts as right: UNKNOWN of a text stands for words that nobody has said. None: a
-            model that writes text sets it to UNKNOWN when it is compiled with the metric, for others there is none.
+        unknown: an id that never counts as right, such as UNKNOWN, which stands for any word outside the vocabulary.
+            None: a model that writes text sets it to UNKNOWN when it is compiled with the metric; for others no id
+            is excluded.
     """
 
     def __init__(self, unknown=None, name="token_accuracy", **kwargs):
@@ -206,7 +207,7 @@ def _hits(y_true, y_pred, unknown=None):
 
 
 def of_text(metric, unknown):
-    """A metric, or its name, as a model of text takes it: what is `unknown` is not right."""
+    """A metric, or its name, as a model of text takes it: the id `unknown` never counts as right."""
     if metric in ("accuracy", "acc"):
         return TokenAccuracy(unknown, name=metric)
     if isinstance(metric, (TokenAccuracy, ExactMatch)) and metric.unknown is None:

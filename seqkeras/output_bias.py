@@ -5,8 +5,8 @@
     "values"    b_d = mean of y_d                         real numbers
 
 n counts the targets with a weight above 0, n_v those that are v; where weights differ, each target counts as its
-weight over their mean. The ones that are added (Laplace's rule) keep what never occurs possible. From a bias of zero,
-a network first learns the frequencies through whatever lies below the output layer, which may saturate on the way.
+weight over their mean. Adding one (Laplace's rule) leaves a class that never occurs a probability above 0. From a bias
+of zero, a network first learns the frequencies through the layers below the output layer, which may saturate.
 
 Reference: Lin, Goyal, Girshick, He & Dollar, Focal loss for dense object detection, 2017, section 3.3: the prior of a
 rare class.

@@ -14,8 +14,8 @@ from seqkeras.losses import CrossEntropy
 from seqkeras.metrics import of_text
 from seqkeras.objective import Objective, by_output
 
-MOST_BATCHES = 500  # that `fit` reads beforehand
-FEWEST_STEPS = 100  # of a training after which `fit` looks whether the answers depend on the input
+MOST_BATCHES = 500  # that `fit` reads before training, for the bias
+FEWEST_STEPS = 100  # of training, from which on `fit` checks that answers depend on the input
 
 
 class SequenceModel(KerasModel):
@@ -73,7 +73,7 @@ class SequenceModel(KerasModel):
         """As of `keras.Model`; before it, `adapt`, where `output_bias` is "frequencies" and the bias is still zero.
 
         For that at most 500 batches are read. A generator, which can be read only once, is left alone: call `adapt`
-        yourself. A warning follows a training of 100 steps or more whose model says the same for every input.
+        yourself. After 100 steps or more, a model that gives the same answer for every input is warned of.
         """
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         given = self._watched(given)
@@ -116,7 +116,7 @@ class SequenceModel(KerasModel):
 
     @refusals()
     def _run(self, method, *args, **kwargs):
-        """A method of Keras's with its data checked: what the model cannot take is refused before it sees it."""
+        """Calls a method of Keras with its data checked, so that wrong ids and labels are refused."""
         given = inspect.signature(method).bind(*args, **kwargs)
         given.arguments.update(self._watched(given.arguments))
         return method(*given.args, **given.kwargs)

@@ -1,4 +1,4 @@
-"""What is worth telling of a model after training."""
+"""What `fit` warns of after training."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ LEAST_SPREAD = 0.02
 
 
 def spread(logits):
-    """How far answers lie apart: 0 where they are the same for every input, towards 1 where each has its own.
+    """How much answers differ: 0 where they are the same for every input, near 1 where each is different.
 
     The mean over items of the total variation distance between softmax(logits) and its mean over items.
 
@@ -25,9 +25,9 @@ def spread(logits):
 
 
 def constant_answers(model, batch):
-    """What is wrong and what to try, where a model says the same for every input; else None.
+    """A message of what to try where a model gives the same answer for every input; None where it does not.
 
-    It takes one pass over at most eight rows. Rows whose targets are all the same tell nothing.
+    It takes one pass over at most eight rows. Rows whose targets are all the same are no evidence.
 
     Args:
         model: a trained model of classes, tags or tokens, or a search around one.

@@ -58,11 +58,9 @@ class Positions(keras.layers.Layer):
             )
         x = self.embedding(ids) * self.units**0.5
         table = self.table
-        if T is None:
+        if T is None:  # known at run time only: where the table is too short, `reshape` fails
             T = ops.shape(ids)[1]
-            table = ops.reshape(
-                ops.convert_to_tensor(table)[:T], (T, self.units)
-            )  # an error of its own where the table is too short
+            table = ops.reshape(ops.convert_to_tensor(table)[:T], (T, self.units))
         steps = position + ops.arange(T, dtype="int32")
         return x + ops.cast(ops.take(table, steps, axis=0), x.dtype)
 
@@ -89,8 +87,10 @@ class TiedOutput(keras.layers.Layer):
         return ops.matmul(x, ops.transpose(self.embed.embedding.embeddings)) + self.bias
 
     def load_own_variables(self, store):
-        """Files written before there was a bias have none. All equal it changes nothing, and other than zero it tells
-        `fit` that the weights are trained already."""
+        """Loads the bias; of a file written before there was one, makes it a constant.
+
+        An equal bias for all ids changes no softmax, and one other than zero tells `fit` that the model is trained.
+        """
         if store.keys():
             super().load_own_variables(store)
         else:

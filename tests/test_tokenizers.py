@@ -390,7 +390,7 @@ def test_the_process_that_learns_subwords_ends_when_it_is_left_alone():
 @pytest.mark.parametrize(
     "program, message",
     [
-        ("import os; os.kill(os.getpid(), 9)", "ended by signal 9, as where memory runs out"),
+        ("import os; os.kill(os.getpid(), 9)", "ended by signal 9, as happens where memory runs out"),
         ("import sys; sys.exit('INTERNAL: no more')", "1 texts, vocab_size=300 .INTERNAL: no more"),
         ("import sys; sys.exit(3)", "no reason given"),
     ],
