@@ -25,8 +25,8 @@ def check(who, inputs, answers, task):
             raise ValueError(
                 f"Expected answers that depend on the input. Received: the same {name} from {who} for inputs that "
                 f"differ, {_shown(same)}, so a comparison would prove nothing. A softmax over one class is always 1: "
-                "take num_classes of 2 or more. Otherwise train the model until its answers differ, or give `inputs` that "
-                "differ in what it reads"
+                "take num_classes of 2 or more. Otherwise train the model until its answers differ, or give `inputs` "
+                "that differ in what it reads"
             )
 
 
