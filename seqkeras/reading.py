@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from seqkeras import arguments, masks
+from seqkeras.embeddings import Embedding
 from seqkeras.encoders import BagEncoder, ConvolutionEncoder, RecurrentEncoder, TransformerEncoder, WindowEncoder
 from seqkeras.sequence_model import SequenceModel
 from seqkeras.signatures import spec
@@ -16,8 +17,8 @@ class Reader(SequenceModel):
 
         x_t = E w_t, or [E w_t ; spelling(c_t1 .. c_tC)] with characters       h = encoder(x_1 .. x_T)
 
-    Embeddings begin small, U(-0.05, 0.05), so that a word seen a few times says little: what a class follows from are
-    the words that are known. From N(0, 1), as decoders begin (`embeddings.embedding`), fewer questions of TREC (73
+    Embeddings begin small, U(-0.05, 0.05), so that a word seen only a few times has little influence, and frequent
+    words decide the class. From N(0, 1), as decoders begin (`embeddings.embedding`), fewer questions of TREC (73
     instead of 81 %) and words of EWT (76 instead of 83 %) were right after 120 steps.
 
     References: a recurrence over the characters of each word: Ling et al. 2015, section 3; a convolution with maximum:
@@ -83,11 +84,11 @@ class Reader(SequenceModel):
         if self.encoder == "transformer":
             self.embedding = Positions(self.vocab_size, self.units, self.max_length)
         elif self.vocab_size is not None:
-            self.embedding = keras.layers.Embedding(self.vocab_size, width)
+            self.embedding = Embedding(self.vocab_size, width)
         if self.vocab_size is not None:
             self.embedding.build((None, None))
         if self.character_vocab_size is not None:
-            self.character_embedding = keras.layers.Embedding(self.character_vocab_size, self.character_units)
+            self.character_embedding = Embedding(self.character_vocab_size, self.character_units)
             self.character_embedding.build((None, None))
             self.spelling = self._make_spelling()
             self.spelling.build((None, None, self.character_units))
