@@ -110,7 +110,9 @@ def write_bundle(
             "special_ids": {"PAD": PAD, "START": START, "END": END, "UNKNOWN": UNKNOWN},
             "tokenizers": described,
             "labels": names,
-            "outputs": given.made_with(model, "outputs") if task == "tag" else "class",
+            "outputs": given.made_with(model, "outputs")
+            if task == "tag"
+            else {"forecast": "values"}.get(task, "class"),
             "scale": scale,
             "signatures": audited["signatures"],
             "operators": audited["operators"],

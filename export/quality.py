@@ -50,7 +50,7 @@ def figures(task, inputs, outputs, targets, labels):
             "exact_match": np.mean([UNKNOWN not in other and _written(one) == _written(other) for one, other in pairs])
         }
     elif task == "forecast" and outputs["next"].shape == np.shape(targets):
-        said = {"mean_squared_error": np.mean((outputs["next"] - targets) ** 2)}
+        said = {"mean_squared_error_scaled": np.mean((outputs["next"] - targets) ** 2)}
     else:
         return {}
     return {"examples": len(next(iter(outputs.values()))), **{name: float(one) for name, one in said.items()}}

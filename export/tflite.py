@@ -141,7 +141,9 @@ def checked_length(model, length):
     asked = any(None in spec.shape for _, inputs in model.signatures(1, None).values() for spec in inputs.values())
     whole = isinstance(length, Integral) and not isinstance(length, bool) and length > 0
     if not whole and (asked or length is not None):
-        raise ValueError(f"Expected length to be a positive integer. Received: length={length!r}")
+        raise ValueError(
+            f"Expected length to be a positive integer, such as data.lengths['text']. Received: length={length!r}"
+        )
     return int(length) if whole else None
 
 

@@ -31,6 +31,9 @@ class Labels:
     def __len__(self):
         return len(self.names)
 
+    def __iter__(self):
+        return iter(self.names)
+
     def __contains__(self, name):
         return name in self._indices
 

@@ -356,7 +356,7 @@ def test_held_out_keeps_the_targets_and_parity_gives_figures_of_them():
             None,
             {"exact_match": 2 / 3},
         ),
-        ("forecast", {"next": np.ones((2, 3, 1))}, np.zeros((2, 3, 1)), None, {"mean_squared_error": 1.0}),
+        ("forecast", {"next": np.ones((2, 3, 1))}, np.zeros((2, 3, 1)), None, {"mean_squared_error_scaled": 1.0}),
     ],
 )
 def test_figures_are_those_of_the_task(task, outputs, targets, labels, said):

@@ -182,7 +182,10 @@ def test_a_length_is_asked_for_where_it_means_something():
         assert found == whole and type(found) is type(whole)
     assert checked_length(unexported("forecast").model, None) is None
     for name in ("classify", "values", "attention", "continue"):
-        with pytest.raises(ValueError, match="Expected length to be a positive integer. Received: length=None"):
+        with pytest.raises(
+            ValueError,
+            match="Expected length to be a positive integer, such as data.lengths\\['text'\\]. Received: length=None",
+        ):
             checked_length(unexported(name).model, None)
 
 

@@ -619,7 +619,7 @@ def test_labels_index_and_come_back(tmp_path):
     labels = Labels.train(["⊖", "⊕", "⊖"])
     labels.save(tmp_path)
     again = Labels.load(tmp_path)
-    assert again.names == labels.names == sorted("⊖⊕")
+    assert list(again) == again.names == labels.names == sorted("⊖⊕")
     assert [again.index(name) for name in again.names] == [0, 1] and len(again) == 2
 
 
