@@ -7,6 +7,8 @@ import json
 import keras
 import tensorflow as tf
 
+from seqkeras.saving import has_whole_config
+
 
 def compiled(function):
     """A loop that XLA compiles where `compiles` allows it for the static shape, its first argument.
@@ -47,10 +49,10 @@ def shared(make, cell, reverse):
 
     TensorFlow never frees what XLA compiled, nor the gradients of `tf.custom_gradient` and the graphs around them: some
     25 MB per trained model, even after it is deleted. So equal cells share one function, made from the first of them;
-    the weights are arguments. Cells are equal in class, `get_config` and shapes of weights, so a cell class must have
-    everything that changes its steps in its config.
+    the weights are arguments. Cells are equal in class, config and shapes of weights. A cell whose config may lack an
+    argument, its own or that of a cell inside it, shares nothing: see `saving.has_whole_config`.
     """
-    if not tf.inside_function() or "get_config" not in vars(type(cell)):  # an inherited config may miss arguments
+    if not tf.inside_function() or not has_whole_config(cell):
         return make(cell, reverse)
     configuration = json.dumps(_nameless(cell.get_config()), sort_keys=True, default=repr)
     shapes = tuple((tuple(v.shape), v.dtype) for v in cell.weights)

@@ -17,6 +17,8 @@ class Feedback(keras.layers.Layer):
     h_t = cell(y_{t-1}, h_{t-1})        y_t = y_{t-1} + W h_t + b + x_t
     """
 
+    constructor_arguments = ("stack", "units")
+
     def __init__(self, stack, units, **kwargs):
         super().__init__(**kwargs)
         self.stack = stack

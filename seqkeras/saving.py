@@ -41,9 +41,23 @@ def saveable(cls):
 
     __init__.__signature__ = signature  # Keras reads it with and without following `wraps`; both must see the same
     cls.__init__ = __init__
+    cls.constructor_arguments = tuple(names)
     cls.get_config = get_config
     cls.from_config = classmethod(from_config)
     return keras.saving.register_keras_serializable("seqkeras")(cls)
+
+
+def has_whole_config(layer):
+    """Whether the config of a layer, and of each layer among its constructor's arguments, has all their arguments.
+
+    A class says so by `constructor_arguments` of its own, which `saveable` sets. A subclass that inherits its config
+    may have arguments that the config lacks.
+    """
+    names = vars(type(layer)).get("constructor_arguments")
+    if names is None:
+        return False
+    given = keras.tree.flatten([getattr(layer, name) for name in names])
+    return all(has_whole_config(one) for one in given if isinstance(one, keras.layers.Layer))
 
 
 @contextlib.contextmanager

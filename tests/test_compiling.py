@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import seqkeras
 from seqkeras import cells, compiling
+from seqkeras.cells_regularized import Zoneout
 from seqkeras.kernel import _by_hand
 from seqkeras.recurrence import Recurrence
 
@@ -47,10 +48,19 @@ class Own(cells.Cell):
         return h, (h,)
 
 
-def test_a_cell_whose_config_is_not_its_own_shares_nothing():
+class OwnConfig(Own):
+    """The same with a config of its own, which does not know the factor either."""
+
+    def get_config(self):
+        return super().get_config()
+
+
+@pytest.mark.parametrize("cls", [Own, OwnConfig])
+@pytest.mark.parametrize("inside", [lambda cell: cell, lambda cell: Zoneout(cell, 0.0)], ids=["alone", "in zoneout"])
+def test_a_cell_whose_config_may_lack_an_argument_shares_nothing(cls, inside):
     x, said = np.ones((1, 3, 2), "float32"), []
     for factor in (1.0, 2.0):
-        layer = Recurrence(Own(2, factor))
+        layer = Recurrence(inside(cls(2, factor)))
         layer.build((None, None, 2))
         layer.set_weights([np.eye(2), np.zeros((2, 2)), np.zeros(2)])
         said.append(tf.function(lambda x, layer=layer: layer(x, training=True)[0])(x).numpy())
