@@ -233,7 +233,7 @@ SCALE = {"mean": [0.0, 1.0], "deviation": [1.0, 2.0]}
         ("classify", {"labels": ["one", "two", "two"]}, "distinct names"),
         ("classify", {"tokenizers": {"text": pipelines.Bytes()}}, f"a text tokenizer of the model's {V} ids. .*=260"),
         ("classify", {"inputs": {"source": np.ones((1, 3), int)}}, r"Expected inputs \['ids'\]"),
-        ("classify", {"length": None}, "length to be a positive integer. Received: length=None"),
+        ("classify", {"length": None}, "length to be a positive integer, such as .* Received: length=None"),
         ("classify", {"quality": {"accuracy": float("nan")}}, "Expected finite figures"),
         ("classify", {"quality": {"model": object}}, "Expected finite figures"),
         ("classify", {"quality": 0.5}, "Expected finite figures"),
