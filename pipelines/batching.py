@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 FEWEST_BATCHES = 4  # a bucket with fewer would give much the same batches every epoch
-TAIL = 0.1  # of all real tokens: so much padding saved is worth a shape of fewer examples
+TAIL = 0.1  # a shape for so small a share of examples must save padding of so large a share of the real tokens
 
 
 def order(count, seed=None):
@@ -30,7 +30,7 @@ def shapes(lengths, num_buckets, batch_size=None, tokens_per_batch=None, padding
 
     Begins with the one shape that holds everything and makes, one after the other, the cut along one feature's
     length that saves most padding. There are a few batches on either side of a cut, or at least a batch of shorter
-    examples where setting the longer ones apart saves much (`TAIL`), be it a single one. In the end a shape with less
+    examples where setting a few longer ones apart saves much (`TAIL`), be it a single one. In the end a shape with less
     than a batch to itself, because smaller shapes hold the rest, is made one with the shape where that adds least
     padding.
 
@@ -280,7 +280,7 @@ def _best_cut(part, enough, much):
         short, long = ends + 1, len(part) - ends - 1
         saved = whole - short * below[ends] - long * above[ends + 1]
         few = enough(short, below[ends], FEWEST_BATCHES) & enough(long, above[ends + 1], FEWEST_BATCHES)
-        tail = enough(short, below[ends]) & (saved >= much)
+        tail = enough(short, below[ends]) & (long <= TAIL * len(part)) & (saved >= much)
         saved = np.where(few | tail, saved, 0)
         if len(ends):
             n = int(np.argmax(saved))

@@ -16,8 +16,7 @@ def steps(values, dtype):
         values = np.stack([_numeric(values[name], f"column {name!r}") for name in columns(values)], axis=1)
     array = _numeric(_unmasked(values))
     if array.ndim not in (1, 2):
-        slices = "; give each split its part of a series, such as series[:1000]" if array.ndim == 0 else ""
-        raise ValueError(f"Expected numbers [T, D] or [T]. Received: shape {array.shape}{slices}")
+        raise ValueError(f"Expected numbers [T, D] or [T]. Received: shape {array.shape}")
     with np.errstate(over="ignore"):  # what dtype cannot hold is not finite, and refused below
         array = array.astype(dtype)
     if not np.isfinite(array).all():

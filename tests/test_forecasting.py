@@ -338,8 +338,3 @@ def test_documents_go_on_row_by_row_and_nothing_is_lost(seed):
     assert sorted("".join(together)) == sorted("".join(texts))
     assert {"".join(text) for text in texts if len(text) < 20} <= set(together)
     assert sum(part[-1] == END for part in parts) == len(texts)
-
-
-def test_forecasting_says_how_a_series_is_split():
-    with pytest.raises(ValueError, match=r"give each split its part of a series.* of validation"):
-        pipelines.forecasting(np.zeros((50, 2)), 0.1, window=4, horizon=2)
