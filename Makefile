@@ -19,7 +19,7 @@ test-slow: $(INSTALLED)
 	@$(BIN)/python -m pytest -m slow
 
 bench: $(INSTALLED)
-	@for data in trec baselines ewt snips g2p scan names pendigits vowels makemore shakespeare chorales ett sst2 multi30k; do $(BIN)/python benchmarks/quality.py $$data || exit 1; done
+	@for data in trec baselines ewt snips g2p scan names pendigits vowels makemore shakespeare chorales ett sst2 multi30k multi30k_attention; do $(BIN)/python benchmarks/quality.py $$data || exit 1; done
 
 bench-train: $(INSTALLED) $(PEERS)
 	@$(BIN)/python benchmarks/train.py
