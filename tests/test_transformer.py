@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras.transformer import DecoderBlock, EncoderBlock, Positions, sinusoid
+from seqkeras.transformer import DecoderBlock, EncoderBlock, Positions, TiedOutput, sinusoid
 
 B, T, S, D, H, F = 2, 4, 5, 6, 2, 9
 
@@ -94,8 +94,12 @@ def test_too_long_a_sequence_says_what_to_do():
 def test_tied_logits_are_the_transposed_embedding(seed):
     layer = Positions(11, D)
     layer.build((None, None))
+    output = TiedOutput(layer)
+    output.build((None, None, D))
+    output.bias.assign(np.arange(11))
     x = draw(B, T, D)
-    np.testing.assert_allclose(layer.logits(x), x @ np.array(layer.embedding.embeddings).T, atol=1e-5)
+    wanted = x @ np.array(layer.embedding.embeddings).T + np.arange(11)
+    np.testing.assert_allclose(output(x), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("positions", ["sinusoid", "learned"])
