@@ -127,8 +127,9 @@ class Run:
         data = training.prepare({"test": records}, self.settings, self.tokenizers, self.labels, truncate=True)
         report = data.report["test"]
         results = {"examples": report["kept"], "cut": report["cut"], "skipped": sum(report["skipped"].values())}
-        if report.get("unknown labels"):
-            results["unknown labels"] = report["unknown labels"]
+        unknown = report.get("unknown labels") or {}
+        if any(unknown.values()):  # of a joint tagger one entry a column, each of them empty where all is known
+            results["unknown labels"] = unknown
         training.compile_for(self.task, self.network, self.settings)
         found = self.network.evaluate(data.test, verbose=0, return_dict=True)
         results |= {name: value for name, value in found.items() if self.writes or name.endswith("loss")}
