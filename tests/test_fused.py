@@ -40,7 +40,14 @@ def test_a_fused_layer_says_what_the_model_says_whatever_ran_before(name, scale,
     assert report["strategy"] == "fused"
     assert report["operators"]["UNIDIRECTIONAL_SEQUENCE_LSTM"] == layers
     assert "WHILE" not in report["operators"]
-    export.parity(model, tmp_path / "x", {"ids": rows()}, runtimes=["interpreter"])  # twice, in another order
+    ids, file = rows(), Interpreter(tmp_path / "x")
+    if scale:
+        export.parity(model, tmp_path / "x", {"ids": ids}, runtimes=["interpreter"])  # twice, in another order
+    else:  # weights of zero give one answer to all, with which `parity` would prove nothing
+        (task, (function, _)), *_ = model.signatures(1, T).items()
+        for row in np.concatenate([ids, ids[::-1]]):
+            expected = function({"ids": row[None]})["probabilities"]
+            np.testing.assert_allclose(file.run(task, {"ids": row[None]})["probabilities"], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("quantize", "units"), [(None, 5), ("int8", 64)])

@@ -214,11 +214,10 @@ class Run:
     def wanted(self, records, column):
         """The true ids of a column of labels, -1 where unknown, and where they are: [N] of a label, [N, T] of tags."""
         labels = self.labels[column] if self.task == "joint" else self.labels
-        known = {name: index for index, name in enumerate(labels.names)}
-        names = records.column(TASKS[self.task].columns.index(column))
+        number = TASKS[self.task].columns.index(column)
         if column == "label":
-            return np.array([known.get(name, -1) for name in names]), np.ones(len(names), bool)
-        rows = [[known.get(tag, -1) for tag in tags.split()][: self.max_length] for tags in names]
+            return labels.indices(classes.names(records, number)), np.ones(len(records), bool)
+        rows = [labels.indices(tags)[: self.max_length] for tags in classes.tags(records, number)]
         ids = np.full((len(rows), self.max_length), -1, np.int32)
         for into, row in zip(ids, rows, strict=True):
             into[: len(row)] = row
