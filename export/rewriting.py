@@ -1,6 +1,6 @@
 """What the converter leaves undone, done to its file: the same results from less work.
 
-- Ids go to a table as they are: what counts a negative one from the table's end goes, and GATHER refuses it.
+- Ids go to a table as they are: what takes another row for a negative one goes, and GATHER refuses it.
 - A row of an embedding E, times W, plus b is a row of E W + b: where rows of a constant go into a product with a
   constant, one table takes the place of both, as far as the file may grow. Where rows of the product are only put into
   another order, the table's are taken in that order at once.
@@ -47,33 +47,44 @@ def rewritten(data, growth=1.0):
 
 
 def _count_from_the_front(model, graph):
-    """table[ids < 0 ? ids + V : ids] -> table[ids]"""
+    """table[ids < 0 ? ids + V : ids] -> table[ids], and so with a number for ids + V: GATHER refuses negative ids."""
     makers = flatbuffer.makers(graph)
+    for gather in graph.operators:
+        if flatbuffer.gathers_rows(model, gather) and flatbuffer.has_numbers(model, graph, gather.inputs[0]):
+            table, ids = gather.inputs
+            while ids is not None:
+                gather.inputs = [table, ids]
+                ids = _where_not_negative(model, graph, makers, ids, graph.tensors[table].shape[0])
+
+
+def _where_not_negative(model, graph, makers, tensor, size):
+    """ids, where a tensor is ids < 0 ? ids + size : ids, or has a number for ids + size; else None."""
 
     def made_by(tensor, *names):
         maker = makers.get(tensor)
         return maker if maker is not None and flatbuffer.is_a(model, maker, *names) else None
 
-    for gather in graph.operators:
-        if not flatbuffer.gathers_rows(model, gather) or not flatbuffer.has_numbers(model, graph, gather.inputs[0]):
-            continue
-        choice = made_by(gather.inputs[1], "SELECT", "SELECT_V2")
-        if choice is None:
-            continue
-        condition, other, ids = choice.inputs
-        beside = [_beside(model, graph, made_by(*one), ids) for one in ((condition, "LESS"), (other, "ADD"))]
-        if beside == [0, graph.tensors[gather.inputs[0]].shape[0]]:
-            gather.inputs = [gather.inputs[0], ids]
+    choice = made_by(tensor, "SELECT", "SELECT_V2")
+    if choice is None:
+        return None
+    condition, other, ids = choice.inputs
+    if _beside(model, graph, made_by(condition, "LESS"), ids) != 0:
+        return None
+    counted = _beside(model, graph, made_by(other, "ADD"), ids) == size
+    return ids if counted or _whole_number(model, graph.tensors[other]) is not None else None
 
 
 def _beside(model, graph, operator, ids):
     """The one whole number that an operator takes behind `ids`, or None."""
-    if operator is None:
+    if operator is None or operator.inputs[0] != ids:
         return None
-    first, second = operator.inputs
-    tensor = graph.tensors[second]
+    return _whole_number(model, graph.tensors[operator.inputs[1]])
+
+
+def _whole_number(model, tensor):
+    """The one whole number that a constant holds, or None."""
     data = model.buffers[tensor.buffer].data
-    if first != ids or flatbuffer.dtype(tensor) not in ("int32", "int64") or data is None or len(data) == 0:
+    if flatbuffer.dtype(tensor) not in ("int32", "int64") or data is None or len(data) == 0:
         return None
     numbers = flatbuffer.values(model, tensor)
     return numbers.item() if numbers.size == 1 else None

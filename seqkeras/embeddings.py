@@ -11,6 +11,7 @@ class Embedding(keras.layers.Embedding):
     """`keras.layers.Embedding` for ids from 0 to `input_dim` - 1 only; Keras would count negative ids from the end.
 
     Outside of graphs other ids are refused. In a graph, where they cannot be refused, a negative id is read as UNKNOWN.
+    An exported LiteRT file refuses both.
     """
 
     def call(self, inputs):

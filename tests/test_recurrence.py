@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras import cells, recurrence
+from seqkeras import cells, compiling, recurrence
 from seqkeras.kernel import _chunks, forward, kernel
 from seqkeras.loops import in_place, scan, unrolled
 from seqkeras.recurrence import Recurrence, fastest, looping
@@ -215,6 +215,7 @@ def test_chunks_share_what_is_compiled(monkeypatch, seed):
     for count in (1, 3):
         monkeypatch.setattr("seqkeras.kernel._chunks", lambda cell, shape, count=count: count)
         traced.clear()
+        compiling._function_of_all.cache_clear()  # what other layers have traced already
         graph = tf.function(lambda *xs: gradients(layer, kernel, None, *xs)).get_concrete_function(*given).graph
         times.append(len(traced))
         sizes.append(len(graph.get_operations()))
@@ -240,10 +241,9 @@ def test_xla_compiles_the_loop_in_a_graph_of_fixed_length_alone(seed):
 
     def compiled(length, training):
         graph = tf.function(lambda x: layer(x, training=training)[0])
-        graph = graph.get_concrete_function(tf.TensorSpec((None, length, D)))
-        return any(
-            op.get_attr("_XlaMustCompile") for op in graph.graph.get_operations() if "PartitionedCall" in op.type
-        )
+        graph = graph.get_concrete_function(tf.TensorSpec((None, length, D))).graph.as_graph_def()
+        nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+        return any(node.attr["_XlaMustCompile"].b for node in nodes if "PartitionedCall" in node.op)
 
     for training in (True, False):
         assert compiled(T, training) and not compiled(None, training)

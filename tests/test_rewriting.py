@@ -204,7 +204,7 @@ def test_constants_grow_no_further_than_allowed(vocabulary, converted, seed):
 def test_a_negative_id_is_refused_and_not_counted_from_the_end(growth, converted, tmp_path):
     plain = converted(seqkeras.SequenceClassifier(30, 2, units=8), 5)
     data = rewritten(plain, growth)
-    assert audit(data)["operators"].get("LESS", 0) == audit(plain)["operators"]["LESS"] - 1
+    assert audit(data)["operators"].get("LESS", 0) == audit(plain)["operators"]["LESS"] - 2  # Keras's and ours
     (tmp_path / "y").write_bytes(data)
     for runtime in (Interpreter, Compiled):
         for ids in ([4, -1, 5, 0, 0], [4, 30, 5, 0, 0]):
