@@ -1,5 +1,7 @@
 """What a bundle answers: text or numbers in, text, labels or numbers out, without the Keras model."""
 
+from numbers import Real
+
 import numpy as np
 
 from seqkeras.export import manifest as manifests
@@ -29,11 +31,19 @@ class Bundle:
         self._mean, self._deviation = np.array(scale["mean"]), np.array(scale["deviation"])
 
     def run(self, **inputs):
-        """The task's signature as it is, arrays in, dict of arrays out; random numbers it wants are drawn here."""
+        """The task's signature as it is, arrays in, dict of arrays out.
+
+        Random numbers it wants are drawn here; temperature is the search's own where it is not given.
+        """
         if "uniform" in self.inputs and "uniform" not in inputs:
             inputs["uniform"] = self._random.random(self.inputs["uniform"]["shape"], "float32")
+        if "temperature" in self.inputs and "temperature" not in inputs:
+            inputs["temperature"] = np.array([self.manifest["temperature"]], "float32")
+        return self._ask(self.manifest["task"], inputs)
+
+    def _ask(self, signature, inputs):
         try:
-            return self._model.run(self.manifest["task"], inputs)
+            return self._model.run(signature, inputs)
         except RuntimeError as error:
             raise ValueError(f"Expected a model.tflite that runs. Received: one that does not ({error})") from None
 
@@ -59,6 +69,30 @@ class Bundle:
         padded[0, : len(ids)] = ids
         return padded
 
+    def values(self, given, fewest=1):
+        """Real values [T, D] in the scale that the model learnt from."""
+        _, length, width = self.inputs["values"]["shape"]
+        values = np.asarray(given, "float64")
+        if values.ndim != 2 or values.shape[1] != width or not fewest <= len(values) <= length:
+            raise ValueError(f"Expected values [T, {width}], T from {fewest} to {length}. Received: {values.shape}")
+        with np.errstate(over="ignore"):
+            scaled = ((values - self._mean) / self._deviation).astype("float32")
+        for step, variable in np.argwhere(~np.isfinite(scaled)):
+            named = self._variables[variable] if self._variables else variable
+            raise ValueError(
+                f"Expected finite values. Received: {values[step, variable]} in step {step}, variable {named}"
+            )
+        return scaled
+
+    @staticmethod
+    def named(numbers, names):
+        """{name: number}."""
+        return dict(zip(names, numbers.tolist(), strict=True))
+
+
+class Reading(Bundle):
+    """What reads a text or real values. Where the model reads in one direction, `stream` asks it step by step."""
+
     def read(self, given):
         """A text or real values [T, D] as a reading model takes them, and the number of steps."""
         if "ids" in self.inputs:
@@ -67,6 +101,40 @@ class Bundle:
         values = self.values(given)
         padded = np.pad(values, [(0, self.inputs["values"]["shape"][1] - len(values)), (0, 0)])[None]
         return {"values": padded, "length": np.array([len(values)], "int32")}, len(values)
+
+    def stream(self, steps):
+        """The answer after each of `steps`, as soon as it has come: an iterator.
+
+        Args:
+            steps: an iterable of tokens as they are written, words or characters, or of rows of D values.
+
+        Returns:
+            Of a classifier the answer to all steps so far, {label: probability}; of a tagger (token, tag, probability);
+            of a joint tagger {"label": as a classifier, "tag": as a tagger}.
+        """
+        if "step" not in self._model.signatures:
+            raise ValueError(
+                "Expected a model that reads in one direction, made with bidirectional=False. Received: one that "
+                f"reads the whole, with {', '.join(self._model.signatures)}"
+            )
+        return self._stream(steps)
+
+    def _stream(self, steps):
+        inputs = self._model.inputs("step")
+        state = {name: np.zeros(*spec) for name, spec in inputs.items() if name.startswith("state_")}
+        for number, step in enumerate(steps):
+            outputs = self._ask("step", {**state, **self._one(step)})
+            state = {name: outputs.pop(name) for name in state}
+            yield self.told(number if "values" in inputs else step, {name: one[0] for name, one in outputs.items()})
+
+    def _one(self, step):
+        """A token or a row of values as `step` takes it."""
+        if "values" in self.inputs:
+            return {"values": self.values([step])}
+        ids = {name: self.ids(step, name)[:, :2] for name in self.inputs}
+        if ids["ids"].shape[1] > 1 and np.all(ids["ids"] != PAD):
+            raise ValueError(f"Expected one token a step. Received: {step!r}, which is more than one")
+        return {name: one[:, 0] for name, one in ids.items()}
 
     def pieces(self, given):
         """The tokens of a text as they were written; of real values the numbers of the steps."""
@@ -99,40 +167,19 @@ class Bundle:
             for kind, start, end in spans([tag for _, tag, _ in tagged])
         ]
 
-    def values(self, given, fewest=1):
-        """Real values [T, D] in the scale that the model learnt from."""
-        _, length, width = self.inputs["values"]["shape"]
-        values = np.asarray(given, "float64")
-        if values.ndim != 2 or values.shape[1] != width or not fewest <= len(values) <= length:
-            raise ValueError(f"Expected values [T, {width}], T from {fewest} to {length}. Received: {values.shape}")
-        with np.errstate(over="ignore"):
-            scaled = ((values - self._mean) / self._deviation).astype("float32")
-        for step, variable in np.argwhere(~np.isfinite(scaled)):
-            named = self._variables[variable] if self._variables else variable
-            raise ValueError(
-                f"Expected finite values. Received: {values[step, variable]} in step {step}, variable {named}"
-            )
-        return scaled
 
-    @staticmethod
-    def named(numbers, names):
-        """{name: number}."""
-        return dict(zip(names, numbers.tolist(), strict=True))
-
-    def text(self, ids, role="target"):
-        """What the model wrote."""
-        return self._tokenizers[role].decode(ids[0])
-
-
-class Classifier(Bundle):
+class Classifier(Reading):
     """`classify("text")`, or real values [T, D] -> {label: probability}, the likeliest first."""
 
     def __call__(self, given):
         inputs, _ = self.read(given)
-        return _likeliest_first(self.named(self.run(**inputs)["probabilities"][0], self.manifest["labels"]))
+        return self.told(None, {"probabilities": self.run(**inputs)["probabilities"][0]})
+
+    def told(self, step, outputs):
+        return _likeliest_first(self.named(outputs["probabilities"], self.manifest["labels"]))
 
 
-class Tagger(Bundle):
+class Tagger(Reading):
     """`tag("text")` -> [(word, tag, probability)], a triple for each token: a word, or a character, as it was written.
 
     Of real values [T, D], (step, tag, probability). Of a model whose outputs are not one of the classes, the last two
@@ -145,6 +192,11 @@ class Tagger(Bundle):
             return list(zip(pieces, distributions, strict=True))
         return _tagged(pieces, distributions)
 
+    def told(self, step, outputs):
+        (numbers,) = outputs.values()
+        one = self.named(numbers, self.manifest["labels"])
+        return (step, one) if self.manifest["outputs"] != "class" else _tagged([step], [one])[0]
+
     def spans(self, given):
         """[(type, text, start, end, probability)] where the tags are BIO: see `found`."""
         return self.found(self(given), self.manifest["labels"])
@@ -156,7 +208,7 @@ class Tagger(Bundle):
         return [self.named(one, self.manifest["labels"]) for one in numbers[0, :steps]]
 
 
-class Understander(Bundle):
+class Understander(Reading):
     """`understand("text")` -> {"label": {label: probability}, the likeliest first, "tags": [(word, tag, probability)]}.
 
     Where the tags are BIO, "spans" is beside them: see `found`.
@@ -175,6 +227,11 @@ class Understander(Bundle):
         tags = [self.named(one, names["tags"]) for one in said["tags"][0, :steps]]
         return {"label": _likeliest_first(self.named(said["label"][0], names["label"])), "tags": tags}
 
+    def told(self, step, outputs):
+        names = self.manifest["labels"]
+        (tag,) = _tagged([step], [self.named(outputs["tags"], names["tags"])])
+        return {"label": _likeliest_first(self.named(outputs["label"], names["label"])), "tag": tag}
+
 
 def _tagged(pieces, distributions):
     """[(piece, the likeliest tag, its probability)]."""
@@ -186,28 +243,69 @@ def _likeliest_first(named):
     return dict(sorted(named.items(), key=lambda pair: -pair[1]))
 
 
-class Translator(Bundle):
+class Writer(Bundle):
+    """What writes a text: a call gives the text, `scored` with it how sure the model is.
+
+    Called with `temperature`, a number from 0, a sampling search takes that in the place of its own.
+    """
+
+    role = "target"  # of the tokenizer that makes text of ids
+
+    def __call__(self, given, temperature=None):
+        return self.text(self._written(given, temperature)["ids"])
+
+    def scored(self, given, temperature=None):
+        """(text, log-probability of all its tokens together; the model's own, without a temperature)."""
+        outputs = self._written(given, temperature)
+        if "log_probability" not in outputs:
+            raise ValueError("Expected a bundle with log-probabilities: export the model again. Received: an older one")
+        return self.text(outputs["ids"]), float(outputs["log_probability"][0])
+
+    def text(self, ids):
+        """What the model wrote."""
+        return self._tokenizers[self.role].decode(ids[0])
+
+    def _written(self, given, temperature):
+        return self.run(**self.reading(given), **self._chosen(temperature))
+
+    def _chosen(self, temperature):
+        if temperature is None:
+            return {}
+        if "temperature" not in self.inputs:
+            raise ValueError(
+                "Expected a bundle of seqkeras.Sample, to be given a temperature. Received: one that takes "
+                f"{', '.join(self.inputs)}"
+            )
+        number = isinstance(temperature, Real) and not isinstance(temperature, bool)
+        if not number or not 0 <= temperature < np.finfo("float32").max:
+            raise ValueError(f"Expected temperature to be a number from 0. Received: temperature={temperature!r}")
+        return {"temperature": np.array([temperature], "float32")}
+
+
+class Translator(Writer):
     """`translate("text")` -> text."""
 
-    def __call__(self, text):
-        return self.text(self.run(source=self.ids(text, "source"))["ids"])
+    def reading(self, text):
+        return {"source": self.ids(text, "source")}
 
 
-class Generator(Bundle):
+class Generator(Writer):
     """`generate("label")` -> text."""
 
-    def __call__(self, label):
+    def reading(self, label):
         names = self.manifest["labels"]
         if label not in names:
             raise ValueError(f"Expected a label among {', '.join(map(repr, names))}. Received: label={label!r}")
-        return self.text(self.run(label=np.array([names.index(label)], "int32"))["ids"])
+        return {"label": np.array([names.index(label)], "int32")}
 
 
-class Continuer(Bundle):
+class Continuer(Writer):
     """`go_on("text")` -> the text and what follows it; "" begins one from nothing."""
 
-    def __call__(self, text):
-        return self.text(self.run(prompt=self.ids(text, "prompt", fewest=0))["ids"], "text")
+    role = "text"
+
+    def reading(self, text):
+        return {"prompt": self.ids(text, "prompt", fewest=0)}
 
 
 class Forecaster(Bundle):

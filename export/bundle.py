@@ -11,7 +11,7 @@ from seqkeras import arguments, folders
 from seqkeras.export import given, loops, snippets
 from seqkeras.export import manifest as manifests
 from seqkeras.export import quantize as weights
-from seqkeras.export.parity import check_metric, parity
+from seqkeras.export.parity import check_metric, parity, rounding
 from seqkeras.export.tflite import checked_length, to_tflite
 from seqkeras.pipelines.tokenizers import load as load_tokenizer
 from seqkeras.tokens import END, PAD, START, UNKNOWN
@@ -51,7 +51,9 @@ def write_bundle(
             variable, and if they have them the names of the "variables": `data.report["train"]` of
             `pipelines.forecasting` holds all. The bundle then takes and
             gives values as they are in the world. A forecast needs it; a mean of 0 and a deviation of 1 change nothing.
-        quantize: None for float32, "int8" for 8-bit weights; then `metric` and `bound` are needed.
+        quantize: None for float32; "float16" for weights rounded to 16 bits, with which the file is compared, while
+            "rounding" in the manifest's "parity" says how far the rounded model is from the trained one, and `metric`
+            and `bound`, if given, say how far it may be; "int8" for 8-bit weights, which need both.
         quality: dict of figures to be kept in the manifest; None for those of the targets that come with `inputs` as
             `held_out` gives them: accuracy, exact match, F1 of spans, squared error, whichever the task has.
         strategy, growth, num_threads: how recurrent layers go over time, how large the file may become for it, and how
@@ -73,7 +75,7 @@ def write_bundle(
     length, quality = checked_length(model, length), None if quality is None else _figures(quality)
     check_metric(metric, bound)
     arguments.choice(*loops.STRATEGIES, "auto", strategy=strategy)
-    if quantize is not None and metric is None:
+    if quantize == "int8" and metric is None:
         raise ValueError(
             f"Expected a metric and a bound for 8-bit weights. Received: quantize={quantize!r}, metric=None"
         )
@@ -84,11 +86,15 @@ def write_bundle(
         raise ValueError("Expected the names of the classes. Received: labels=None")
     scale = _checked_scale(task, specs, scale)
     taken = given.examples(model, inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
+    exact = weights.in_float16(model) if quantize == "float16" else model
+    of_rounding = {} if exact is model else {"rounding": rounding(model, exact, taken, metric, bound)}
+    if quantize == "float16":
+        metric = bound = None  # the file equals the rounded model
     with folders.written(folder) as new:
         described = _save(tokenizers, new)
         audited = to_tflite(model, new / "model.tflite", length, quantize, strategy, growth, num_threads, taken)
         compared = parity(
-            model,
+            exact,
             new / "model.tflite",
             inputs,
             metric,
@@ -114,9 +120,10 @@ def write_bundle(
             if task == "tag"
             else {"forecast": "values"}.get(task, "class"),
             "scale": scale,
+            "temperature": getattr(model, "temperature", None),
             "signatures": audited["signatures"],
             "operators": audited["operators"],
-            "parity": compared,
+            "parity": compared | of_rounding,
             "quality": compared.pop("quality", {}) if quality is None else quality,
             "versions": {name: version(name) for name in PACKAGES},
         }

@@ -6,6 +6,7 @@ import numpy as np
 
 from seqkeras.tokens import PAD
 
+CHOOSING = ("uniform", "temperature")  # inputs that say how a search chooses, not what the model reads
 ROUNDING = 1e-6  # relative: numbers nearer to each other are the same but for rounding
 
 
@@ -32,7 +33,7 @@ def check(who, inputs, answers, task):
 
 def _shared(inputs, answer, positions):
     """The answer that all inputs which differ get; None where answers differ, or no inputs do."""
-    inputs = {name: array for name, array in inputs.items() if name != "uniform"}
+    inputs = {name: array for name, array in inputs.items() if name not in CHOOSING}
     lengths, shared = _lengths(inputs), None
     kept = ((row, said) for row, said in ((row, answer(row)) for row in range(len(lengths))) if said is not None)
     for (one, first), (other, second) in pairwise(kept):

@@ -30,7 +30,9 @@ def held_out(batches, n, model):
         raise ValueError(f"Expected batches of examples. Received: batches of type {type(batches).__name__}")
     given.check_model(model)
     _, specs = next(iter(model.signatures(None, None).values()))
-    wanted = [name for name in specs if name != "uniform"]
+    drawn = model.drawn if hasattr(model, "drawn") else lambda *_: {}
+    random = np.random.default_rng(0).random
+    wanted = [name for name in specs if name not in drawn(1, random)]
     columns, targets = {name: [] for name in wanted}, []
     for features, *said in batches:
         features = features if isinstance(features, dict) else {wanted[0]: features}
@@ -50,8 +52,7 @@ def held_out(batches, n, model):
     inputs = {name: array[rows] for name, array in inputs.items()}
     if "prompt" in inputs:
         inputs["prompt"] = _beginnings(inputs["prompt"])
-    if "uniform" in specs:
-        inputs["uniform"] = np.random.default_rng(0).random((len(rows), specs["uniform"].shape[1]), "float32")
+    inputs |= {name: np.asarray(x, "float32") for name, x in drawn(len(rows), random).items()}
     return HeldOut(inputs, _targets(targets, rows))
 
 

@@ -6,6 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
 _DTYPES = {
     schema.TensorType.FLOAT32: np.dtype("float32"),
+    schema.TensorType.FLOAT16: np.dtype("float16"),
     schema.TensorType.INT8: np.dtype("int8"),
     schema.TensorType.INT32: np.dtype("int32"),
     schema.TensorType.INT64: np.dtype("int64"),

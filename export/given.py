@@ -135,6 +135,11 @@ def examples(model, inputs, specs):
             "Expected inputs as a dict of arrays by name, such as held_out gives. "
             f"Received: inputs of type {type(inputs).__name__}"
         )
+    missing = [name for name in specs if name not in inputs and name in getattr(model, "optional", ())]
+    if missing and inputs:
+        rows = len(next(iter(inputs.values())))
+        own = model.drawn(rows, np.zeros)
+        inputs = {**inputs, **{name: keras.ops.convert_to_numpy(own[name]) for name in missing}}
     if inputs.keys() != specs.keys():
         raise ValueError(f"Expected inputs {sorted(specs)}. Received: {sorted(map(str, inputs))}")
     arrays = {name: _array(name, inputs[name], dtype) for name, (_, dtype) in specs.items()}

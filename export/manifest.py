@@ -109,6 +109,9 @@ def _check(manifest):
         had = {name: [len(names)] for name, names in named.items()}
         sizes = {name: one["shape"][-1:] for name, one in outputs.items()}
         must(task == "generate" or had == sizes, f"{sizes} labels", had)
+    if "temperature" in inputs:
+        _expect(manifest.get("temperature"), Real, "temperature")
+        must(0 <= manifest["temperature"] < np.finfo("float32").max, "temperature from 0", manifest["temperature"])
     outputs = manifest.setdefault("outputs", "class")
     must(outputs in ("class", "labels", "values"), "outputs that are class, labels or values", outputs)
     if manifest.setdefault("scale") is not None or task in SCALED:

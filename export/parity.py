@@ -34,9 +34,11 @@ def parity(
 ):
     """Runs `inputs` through all four, twice, the second time in another order, and compares.
 
-    A float32 file: each token equal, each other output within 1e-5. A differing token is excused where Keras holds
-    both for equally good (logits within 1e-4), and counted; what follows it in its row is not compared. The file's
-    `encode` and `step` are fed what Keras wrote: each logit within 1e-4.
+    A float32 file: each token equal, each other output within 1e-5, log-probabilities, which are sums, within 1e-4. A
+    differing token is excused where Keras holds both for equally good (logits within 1e-4), and counted; what follows
+    it in its row is not compared. The file's `encode` and `step` are fed what Keras wrote: each logit within 1e-4.
+    Where a model reads step by step, `step` is fed the input so, and what it says in the end, or of a tagger at each
+    step, is compared like the rest.
     With tokenizers the texts are compared too: what a SavedModel makes of strings, and what Python does.
     Answers, or the logits they are chosen from, that are the same for inputs which differ are refused.
     An 8-bit file: `metric` of its outputs, and of what the search chooses from the logits of its `step`, lies within
@@ -46,8 +48,8 @@ def parity(
         model: what was exported.
         path: of the LiteRT file.
         inputs: dict of arrays [n, ...] as the task's signature names them, at most as long as the file takes: ids,
-            source or prompt [n, T], label [n], values [n, T, D] and length [n]; uniform [n, T] beside them where a
-            search draws.
+            source or prompt [n, T], label [n], values [n, T, D] and length [n]; uniform [n, T] and temperature [n]
+            beside them where a search draws.
         metric: outputs (dict of arrays [n, ...]) -> a number; None compares exactly.
         bound: how far the metric may be off.
         runtimes: a list of LiteRT's, "interpreter" and "compiled"; a file with a `fused` layer has but the first.
@@ -56,10 +58,11 @@ def parity(
         targets: what the data says to the inputs, as `held_out` keeps it.
 
     Returns:
-        dict: "examples", "keras" (metric); for each of "saved_model", "interpreter", "compiled" and, of a search,
-        "interpreter_step", "compiled_step" (the file's `encode` and `step`) the rows "compared", "equal" (each token,
-        or the likeliest class) and "excused", the largest "difference" of float outputs, "metric", and
-        "milliseconds" an example, the median. "saved_model" has the number of "texts" compared.
+        dict: "examples", "keras" (metric); for each of "saved_model", "interpreter", "compiled" and, of a search or a
+        model that reads step by step, "interpreter_step", "compiled_step" (the file's `step`) the rows "compared",
+        "equal" (each token, or the likeliest class) and "excused", the largest "difference" of float outputs, "metric",
+        and "milliseconds" an example, the median; a step, where a model reads by it. "saved_model" has the number of
+        "texts" compared.
         With targets "quality", the figures of Keras's answers beside them.
 
     Raises:
@@ -72,7 +75,7 @@ def parity(
     num_threads = given.checked_threads(num_threads)
     reference, interpreter = Reference(given.model_in_float32(model)), Interpreter(path, num_threads)
     padded = given.examples(reference.model, inputs, interpreter.inputs(reference.task))
-    inputs = {name: np.asarray(inputs[name], array.dtype) for name, array in padded.items()}
+    inputs = {name: np.asarray(inputs.get(name, array), array.dtype) for name, array in padded.items()}
     n = len(next(iter(inputs.values())))
     expected = reference.run(inputs)
     dependence.check("the model", inputs, reference.answers(inputs, expected), reference.task)
@@ -99,9 +102,10 @@ def parity(
         second, milliseconds = run(order)
         first, second = _cut(first, expected), _cut(second, expected)
         for key in first:
-            if not np.allclose(first[key][order], second[key], rtol=0, atol=PROBABILITY):
+            size = PROBABILITY if key == "log_probability" else 0
+            if not np.allclose(first[key][order], second[key], rtol=size, atol=PROBABILITY):
                 faults.append(f"{name}: a second call gave other {key} than the first")
-        if not reference.steps:
+        if not reference.writes:
             dependence.check(name, inputs, reference.answers(inputs, first), reference.task)
         judge(name, first, _compared(reference, inputs, expected, first), milliseconds)
 
@@ -121,7 +125,10 @@ def parity(
     for name in listed:
         runtime = interpreter if name == "interpreter" else RUNTIMES[name](path, num_threads)
         twice(name, lambda rows: _one_by_one(lambda one: runtime.run(reference.task, one), padded, rows), order)  # noqa: B023
-        if reference.steps:
+        if reference.streams:
+            got, milliseconds = _streamed(runtime, reference.task, padded, expected)
+            judge(f"{name}_step", got, _compared(reference, inputs, expected, got), milliseconds)
+        if reference.writes:
             opening = _openings(lambda one, ids: _logits(runtime, one, ids[0])[None], padded, expected["ids"])  # noqa: B023
             dependence.check(f"{name}_step", inputs, {"logits": opening}, reference.task)
             got, compared, milliseconds, leaks = _stepped(reference, runtime, inputs, padded, expected["ids"])
@@ -129,6 +136,37 @@ def parity(
             faults += [f"{name}_step: a second call gave other logits than the first"] * leaks
     if faults:
         raise ValueError(f"Expected {path} to say what the model says. Received:\n  " + "\n  ".join(faults))
+    return report
+
+
+def rounding(model, rounded, inputs, metric=None, bound=None):
+    """How far the answers of a model with rounded weights are from those of the trained one.
+
+    Args:
+        model, rounded: both in float32.
+        inputs: dict of arrays [n, ...], as `given.examples` gives it.
+        metric, bound: as of `parity`.
+
+    Returns:
+        dict: "compared", "equal" and "difference" as of `parity`; with a metric "keras" and "metric".
+
+    Raises:
+        ValueError: the metrics lie further apart than `bound`.
+    """
+    reference = Reference(model)
+    expected, got = reference.run(inputs), Reference(rounded).run(inputs)
+    compared = _compared(reference, inputs, expected, got)
+    report = {
+        "compared": len(next(iter(expected.values()))),
+        **{name: compared[name] for name in ("equal", "difference")},
+    }
+    if metric is not None:
+        report |= {"keras": _figure(metric, expected), "metric": _figure(metric, got)}
+        if not abs(report["metric"] - report["keras"]) <= bound:
+            raise ValueError(
+                f"Expected rounded weights to change the metric by at most {bound}. Received: {report['metric']:.6g}, "
+                f"with the trained weights {report['keras']:.6g}"
+            )
     return report
 
 
@@ -165,7 +203,7 @@ class Reference:
         with recurrence.looping(loops.in_place):  # on a GPU too, whose own loops round otherwise
             self._functions = traced(model)
         self.task = next(iter(self._functions))
-        self.steps = "step" in self._functions
+        self.writes, self.streams = "encode" in self._functions, getattr(model, "streams", False)
 
     def run(self, inputs):
         rows = np.arange(len(next(iter(inputs.values()))))
@@ -183,7 +221,7 @@ class Reference:
 
     def answers(self, inputs, outputs):
         """What `dependence.check` compares: outputs, or of a search the logits of the first token of its own."""
-        if not self.steps:
+        if not self.writes:
             return {name: array.__getitem__ for name, array in outputs.items()}
 
         return {"logits": _openings(self.logits, inputs, outputs["ids"])}
@@ -254,6 +292,13 @@ def _compared(reference, inputs, expected, got):
     rows = len(next(iter(expected.values())))
     equal, wrong, difference = np.ones(rows, bool), {}, 0.0
     for name, want in expected.items():
+        if name == "log_probability":  # of other ids it is another, and those are compared
+            sums = np.all(expected["ids"] == got["ids"], axis=1)
+            apart = np.where(sums, np.abs(want.astype("float64") - got[name]), 0)
+            difference = max(difference, float(apart.max()))
+            far = np.flatnonzero(~(apart <= TIE + PROBABILITY * np.abs(want)))
+            wrong |= {int(row): f"{name} {apart[row]:.2g} apart" for row in far}
+            continue
         if np.issubdtype(want.dtype, np.floating):
             apart = np.abs(want.astype("float64") - got[name]).reshape(rows, -1).max(1)
             difference = max(difference, float(apart.max()))
@@ -307,6 +352,29 @@ def _stepped(reference, runtime, inputs, padded, ids):
     equal = int(np.all(got == ids, axis=1).sum())
     compared = {"equal": equal, "excused": excused, "difference": difference, "wrong": wrong}
     return {"ids": got}, compared, 1000 * float(np.median(seconds)), leaks
+
+
+def _streamed(runtime, task, inputs, expected):
+    """The loop an app writes around `step` of a model that reads: (outputs as of the whole, milliseconds a step).
+
+    A tagger's answers are those of each step, others that of the last. A row without a step keeps what is expected.
+    """
+    got, seconds = {name: array.copy() for name, array in expected.items()}, []
+    fed = [name for name in inputs if name in runtime.inputs("step")]
+    real = inputs["values"] if "length" in inputs else inputs["ids"] != PAD
+    for row in range(len(real)):
+        steps = inputs["length"][row] if "length" in inputs else np.max(np.flatnonzero(real[row]), initial=-1) + 1
+        state = {name: np.zeros(shape, dtype) for name, (shape, dtype) in runtime.inputs("step").items()}
+        for t in range(steps):
+            begin = time.perf_counter()
+            outputs = runtime.run("step", {**state, **{name: inputs[name][row : row + 1, t] for name in fed}})
+            seconds.append(time.perf_counter() - begin)
+            for name in expected:
+                here = got[name][row, t] if got[name].ndim == 3 else got[name][row]
+                padding = "length" not in inputs and not real[row, t] and got[name].ndim == 3
+                here[...] = 0 if padding else outputs[name][0]
+            state |= {name: array for name, array in outputs.items() if name in state}
+    return got, 1000 * float(np.median(seconds)) if seconds else 0.0
 
 
 def _logits(runtime, inputs, ids):

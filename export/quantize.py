@@ -1,19 +1,20 @@
-"""The width of numbers on the way out: float32 whatever the training used, or 8-bit weights.
+"""The width of numbers on the way out: float32 whatever the training used, weights of 16 bits or of 8.
 
+"float16" rounds each weight to the nearest number of 16 bits; all is computed in float32 with these, see `halving`.
 "int8" is dynamic range: each matrix of 1,024 weights or more becomes 8-bit integers with a float32 scale a row (one
 for a whole embedding); activations stay float32 and are rounded on the fly where two matrices meet.
 """
 
 import keras
+import numpy as np
 
 
 def check(quantize):
-    """Raises ValueError for anything but None and "int8"."""
-    if not (quantize is None or isinstance(quantize, str) and quantize == "int8"):
-        half = "; weights of 16 bits are not offered, those of 8 bits are smaller" if quantize == "float16" else ""
+    """Raises ValueError for anything but None, "float16" and "int8"."""
+    if not (quantize is None or isinstance(quantize, str) and quantize in ("float16", "int8")):
         raise ValueError(
-            'Expected quantize=None for float32 weights, or quantize="int8" for 8-bit weights, a quarter of the size. '
-            f"Received: quantize={quantize!r}{half}"
+            'Expected quantize=None for float32 weights, "float16" for half the size, or "int8" for a quarter. '
+            f"Received: quantize={quantize!r}"
         )
 
 
@@ -34,13 +35,34 @@ def in_float32(model):
     exact = _float32(config)
     if exact == config:
         return model
+    return _twin(model, exact, model.get_weights())
+
+
+def in_float16(model):
+    """The twin of a float32 model whose weights are rounded to float16.
+
+    Raises:
+        ValueError: a weight that float16 does not reach.
+    """
+    with np.errstate(over="ignore"):
+        weights = [w.astype("float16").astype("float32") if w.dtype == "float32" else w for w in model.get_weights()]
+    for variable, weight in zip(model.weights, weights, strict=True):
+        if not np.isfinite(weight).all():
+            raise ValueError(
+                f'Expected weights from -65,504 to 65,504 with quantize="float16". Received: {variable.path} with '
+                "a number beyond; export with float32 weights"
+            )
+    return _twin(model, model.get_config(), weights)
+
+
+def _twin(model, config, weights):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        twin = type(model).from_config(exact)
+        twin = type(model).from_config(config)
     finally:
         keras.config.set_dtype_policy(before)
-    twin.set_weights(model.get_weights())
+    twin.set_weights(weights)
     return twin
 
 

@@ -26,7 +26,7 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
             read by them too; "target"; "source" and "target".
             With them there is a signature on strings too: `classify_text` (text -> label, probabilities), `tag_text`
             (text -> probabilities), `understand_text` (text -> tags, label), `translate_text`, `continue_text` (text ->
-            text), `generate_text` (label -> text).
+            text, log_probability), `generate_text` (label -> text, log_probability).
         labels: as of `write_bundle`.
 
     Raises:
@@ -47,7 +47,7 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
     with recurrence.looping(loops.in_place):
         functions = traced(model)
     if tokenizers:
-        functions |= _on_text(functions, tokenizers, names)
+        functions |= _on_text(model, functions, tokenizers, names)
     module = tf.Module()
     module.weights = [v.value for v in model.variables]
     module.tokenizers = dict(tokenizers or {})
@@ -88,18 +88,19 @@ def _by_name(function):
     return tf.function(lambda **inputs: function(inputs), autograph=False)
 
 
-def _on_text(functions, tokenizers, names):
+def _on_text(model, functions, tokenizers, names):
     def named():
         if names is None:
             raise ValueError("Expected the names of the classes. Received: labels=None")
         return tf.constant(names)
 
     def run(task, **inputs):
-        wanted = functions[task].structured_input_signature[1]
-        if "uniform" in wanted:  # what a sampling search draws with
-            rows = tf.shape(next(iter(inputs.values())))[0]
-            inputs["uniform"] = tf.random.uniform([rows, wanted["uniform"].shape[1]])
+        if hasattr(model, "drawn"):
+            inputs |= model.drawn(tf.shape(next(iter(inputs.values())))[0], tf.random.uniform)
         return functions[task](**inputs)
+
+    def written(role, outputs):
+        return {"text": tokenizers[role].decode_batch(outputs["ids"]), "log_probability": outputs["log_probability"]}
 
     def read(task, text):
         inputs = {}
@@ -122,16 +123,16 @@ def _on_text(functions, tokenizers, names):
         return run("understand", **read("understand", text))
 
     def translate_text(text):
-        return {"text": tokenizers["target"].decode_batch(run("translate", **read("translate", text))["ids"])}
+        return written("target", run("translate", **read("translate", text)))
 
     def generate_text(label):
         same = label[:, None] == named()
         with tf.control_dependencies([tf.debugging.assert_equal(tf.reduce_any(same, -1), True, "unknown label")]):
             index = tf.argmax(same, axis=-1, output_type=tf.int32)
-        return {"text": tokenizers["target"].decode_batch(run("generate", label=index)["ids"])}
+        return written("target", run("generate", label=index))
 
     def continue_text(text):
-        return {"text": tokenizers["text"].decode_batch(run("continue", **read("continue", text))["ids"])}
+        return written("text", run("continue", **read("continue", text)))
 
     tasks = {
         "classify": (classify_text, "text"),

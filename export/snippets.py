@@ -14,9 +14,11 @@ MEANT = {
     "values": "a row a step{scaled}, zeros behind the last",
     "length": "how many steps there are in values",
     "uniform": "random numbers from 0 to just below 1, new ones for each call",
+    "temperature": "below 1 likely tokens are favoured, at 0 the likeliest is taken; exported with {temperature}",
 }
 ANSWERS = {
     "ids": f"ids of a text, END ({END}) behind the last, then PAD ({PAD}); tokenizers/{{role}} makes text of them",
+    "log_probability": "of all these ids together, as the model has it: its logarithm",
     "probabilities": "one for each label, in the order of manifest.json",
     "values": "one for each label, in the order of manifest.json",
     "next": "the values that follow, a row a step{scaled}",
@@ -37,7 +39,7 @@ KOTLIN = """\
 import android.content.Context
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
-
+{answer}
 class Model(context: Context) : AutoCloseable {{
     private val options =
         CompiledModel.Options(Accelerator.CPU).apply {{ cpuOptions = CompiledModel.CpuOptions(numThreads = {threads}) }}
@@ -75,9 +77,9 @@ final class Model {{
         return {read}
     }}
 
-    private func read(_ name: String) throws -> [{number}] {{
+    private func read<Number>(_ name: String) throws -> [Number] {{
         let output = try runner.output(named: name).data
-        return output.withUnsafeBytes {{ Array($0.bindMemory(to: {number}.self)) }}
+        return output.withUnsafeBytes {{ Array($0.bindMemory(to: Number.self)) }}
     }}
 }}
 """
@@ -152,7 +154,7 @@ def notes(manifest):
             each = ", a row a word" if len(one["shape"]) == 3 else ""
             meant = f"ids that tokenizers/{READ[name]} makes of the text{each}{end}, then PAD ({PAD})"
         else:
-            meant = MEANT[name].format(scaled=before)
+            meant = MEANT[name].format(scaled=before, temperature=manifest.get("temperature"))
         said.append(f"{name}, {one['dtype']} {one['shape']}: {meant}.")
     for name, one in signature["outputs"].items():
         meant = ANSWERS[name].format(scaled=behind, role=WRITTEN.get(manifest["task"]))
@@ -168,40 +170,48 @@ def notes(manifest):
 def _kotlin(notes, task, inputs, outputs, threads):
     buffers = [f'    private val {name}Buffer = model.createInputBuffer("{name}", "{task}")' for name in inputs]
     buffers += [f'    private val {name}Output = model.createOutputBuffer("{name}", "{task}")' for name in outputs]
-    kind, _, read = _KOTLIN[_number(outputs)]
-    reads = {name: f"{name}Output.{read}()" for name in outputs}
+    kinds = {name: _KOTLIN[one["dtype"]] for name, one in outputs.items()}
+    reads = [f"{name}Output.{read}()" for name, (_, _, read) in kinds.items()]
+    fields = ", ".join(f"val {name}: {kind}" for name, (kind, *_) in kinds.items())
+    several = len(outputs) > 1
     return KOTLIN.format(
         notes=notes,
         task=task,
         threads=threads,
         buffers="\n".join(buffers),
         arguments=", ".join(f"{name}: {_KOTLIN[one['dtype']][0]}" for name, one in inputs.items()),
-        result=kind if len(outputs) == 1 else f"Map<String, {kind}>",
+        answer=f"\nclass Answer({fields})\n" if several else "",
+        result="Answer" if several else next(iter(kinds.values()))[0],
         writes="\n".join(
             f"        {n}Buffer.{_KOTLIN[one['dtype']][1]}({n}) {_size(one)}" for n, one in inputs.items()
         ),
         ins=", ".join(f'"{name}" to {name}Buffer' for name in inputs),
         outs=", ".join(f'"{name}" to {name}Output' for name in outputs),
         closed=", ".join([f"{name}Buffer" for name in inputs] + [f"{name}Output" for name in outputs]),
-        read=_one_or(reads, "mapOf({})", '"{}" to {}'),
+        read=f"Answer({', '.join(reads)})" if several else reads[0],
     )
 
 
 def _swift(notes, task, inputs, outputs, threads):
-    number = _SWIFT[_number(outputs)]
+    kinds = {name: f"[{_SWIFT[one['dtype']]}]" for name, one in outputs.items()}
+    several = len(outputs) > 1
+    fields, reads = (
+        ", ".join(f"{name}: {one}" for name, one in parts)
+        for parts in (kinds.items(), ((name, f'read("{name}")') for name in outputs))
+    )
     return SWIFT.format(
         notes=notes,
         task=task,
         threads=threads,
         arguments=", ".join(f"{name}: [{_SWIFT[one['dtype']]}]" for name, one in inputs.items()),
-        number=number,
-        result=f"[{number}]" if len(outputs) == 1 else f"[String: [{number}]]",
+        result=f"({fields})" if several else next(iter(kinds.values())),
         ins=", ".join(f'"{name}": {name}.withUnsafeBytes {{ Data($0) }}' for name in inputs),
-        read=_one_or({name: f'try read("{name}")' for name in outputs}, "[{}]", '"{}": {}'),
+        read=f"try ({reads})" if several else f'try read("{next(iter(outputs))}")',
     )
 
 
 def _javascript(notes, task, inputs, outputs, threads):
+    reads = {name: f"await outputs.{name}.data()" for name in outputs}
     return JAVASCRIPT.format(
         notes=notes,
         task=task,
@@ -210,7 +220,9 @@ def _javascript(notes, task, inputs, outputs, threads):
             f"{name}: new Tensor({_JAVASCRIPT[one['dtype']]}.from({name}), {one['shape']})"
             for name, one in inputs.items()
         ),
-        read=_one_or({name: f"await outputs.{name}.data()" for name in outputs}, "{{{}}}", "{}: {}"),
+        read=f"{{{', '.join(f'{name}: {read}' for name, read in reads.items())}}}"
+        if len(reads) > 1
+        else next(iter(reads.values())),
         result=", ".join(
             f"{name}: {_JAVASCRIPT[one['dtype']]} of {prod(one['shape'])}" for name, one in outputs.items()
         ),
@@ -230,19 +242,6 @@ def _py(notes, task, inputs, outputs, threads):
             f'print(said["{name}"])  # {one["dtype"]} {tuple(one["shape"])}' for name, one in outputs.items()
         ),
     )
-
-
-def _number(outputs):
-    """The type of all outputs."""
-    (dtype,) = {one["dtype"] for one in outputs.values()}
-    return dtype
-
-
-def _one_or(reads, several, pair):
-    """How the only output is read, or each of several beside its name."""
-    if len(reads) == 1:
-        return next(iter(reads.values()))
-    return several.format(", ".join(pair.format(name, read) for name, read in reads.items()))
 
 
 def _size(one):

@@ -3,10 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
+from seqkeras.export.dependence import CHOOSING
 from seqkeras.export.manifest import READ, WRITTEN
 from seqkeras.tokens import END, PAD
 
-CLOSE = 1e-5  # how far two probabilities may lie apart
+CLOSE = 1e-5  # how far two probabilities may lie apart, or two logarithms of their size
 MOST = 64  # texts that are compared
 
 
@@ -35,8 +36,9 @@ def compared(signatures, task, inputs, tokenizers, labels):
         if faults or not texts:
             return len(texts), faults
     if "uniform" in inputs:  # the signature on strings draws numbers of its own
-        written = _run(signatures[task], {**ids, "uniform": inputs["uniform"][: len(texts)]})
-        strings = {"text": tokenizers[WRITTEN[task]].decode_batch(written["ids"]).numpy()}
+        drawn = {name: inputs[name][: len(texts)] for name in CHOOSING}
+        written = _run(signatures[task], {**ids, **drawn})
+        strings = {**written, "text": tokenizers[WRITTEN[task]].decode_batch(written["ids"]).numpy()}
     else:
         written = _run(signatures[task], ids)
         strings = _run(signatures[f"{task}_text"], {"label" if "label" in ids else "text": texts})
@@ -69,7 +71,8 @@ def _read(texts, inputs, tokenizers):
 def _as_text(task, written, tokenizers, labels):
     """What the signature on strings should say where that on ids says `written`."""
     if task in WRITTEN:
-        return {"text": np.array([text.encode() for text in tokenizers[WRITTEN[task]].decode(written["ids"])], object)}
+        texts = np.array([text.encode() for text in tokenizers[WRITTEN[task]].decode(written["ids"])], object)
+        return {"text": texts, "log_probability": written["log_probability"]}
     if task == "classify":
         return {**written, "label": np.array([labels[one].encode() for one in written["probabilities"].argmax(-1)])}
     return written
@@ -80,8 +83,8 @@ def _differences(texts, wanted, strings):
     faults = []
     for name, python in wanted.items():
         for text, one, other in zip(texts, python, strings[name], strict=True):
-            number = isinstance(one, np.ndarray)
-            if not (np.allclose(one, other, rtol=0, atol=CLOSE) if number else bytes(one) == other):
+            number = not isinstance(one, bytes)
+            if not (np.allclose(one, other, rtol=CLOSE, atol=CLOSE) if number else bytes(one) == other):
                 said = "" if number else f": {other.decode('utf-8', 'replace')!r}, in Python {one.decode()!r}"
                 faults.append(f"to {text!r} the signature on strings gives another {name} than ids do{said}")
     return faults

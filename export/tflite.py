@@ -25,6 +25,7 @@ from seqkeras.export import fused, given, loops
 from seqkeras.export import quantize as weights
 from seqkeras.export.audit import audit
 from seqkeras.export.conversion import convert
+from seqkeras.export.halving import halved
 from seqkeras.export.rewriting import rewritten
 from seqkeras.export.runtime import Interpreter
 from seqkeras.export.saved_model import save
@@ -42,7 +43,8 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
         model: anything with `signatures(batch, length)`: a `SequenceClassifier`, a search over a decoder.
         path: of the file.
         length: the longest input, static; None where the model's inputs are no longer or shorter.
-        quantize: None for float32, "int8" for 8-bit weights (dynamic range).
+        quantize: None for float32, "float16" for weights rounded to 16 bits, half the size, or "int8" for 8-bit weights
+            (dynamic range).
         strategy: how recurrent layers go over time, all with the same results: "loop", a WHILE operator, which stops at
             the end of a shorter input; "partly_unrolled", the same with four steps a round; "unrolled", without one;
             "auto", whichever is the fastest of them here and now; "fused", LiteRT's own operator for a whole layer of
@@ -69,6 +71,8 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
     arguments.at_least(1, growth=growth)
     num_threads = given.checked_threads(num_threads)
     model = given.model_in_float32(model)
+    if quantize == "float16":
+        model = weights.in_float16(model)
     length, path = checked_length(model, length), Path(path)
     task, (_, specs) = next(iter(model.signatures(1, length).items()))
     if inputs is not None:
@@ -81,10 +85,11 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
         for name in loops.STRATEGIES if strategy == "auto" else (strategy,):
             files[name] = Path(folder) / f"{name}.tflite"
             trace(model, Path(folder) / name, length, name)
-            convert(Path(folder) / name, files[name], quantize)
+            convert(Path(folder) / name, files[name], "int8" if quantize == "int8" else None)
             data = files[name].read_bytes()
             audit(data, variables=name == "fused")  # what it refuses is not rewritten
-            files[name].write_bytes(rewritten(data, growth))
+            data = rewritten(data, growth)
+            files[name].write_bytes(halved(data) if quantize == "float16" else data)
         report = {"strategy": strategy, "num_threads": num_threads}
         if strategy == "auto":
             rows = measured(files, task, sorted({1, num_threads}), inputs)

@@ -97,6 +97,21 @@ class RecurrentEncoder(Encoder):
         below, _ = self._stack(self.num_layers - 1, inputs, mask, training)
         return self._run(self.num_layers - 1, below, mask, training, POOLINGS[pooling])[0]
 
+    def start(self, batch):
+        """The state of all layers before the first step, for a stack in one direction."""
+        return sum((recurrence.cell.initial_state(batch) for (recurrence,) in self.recurrences), ())
+
+    def step(self, x, state):
+        """One step of a stack in one direction: x [B, D] -> (its place in the memory [B, W], state)."""
+        new = ()
+        for depth, (recurrence,) in enumerate(self.recurrences):
+            cell = recurrence.cell
+            own, state = state[: cell.num_states], state[cell.num_states :]
+            y, own = cell(x, own)
+            x = x + y if self.residual and depth and x.shape[-1] == y.shape[-1] else y
+            new += tuple(own)
+        return x, new
+
     def _stack(self, num_layers, x, mask, training):
         """The first layers over x [B, S, D]: the memory and the summary of the last of them."""
         summary = None

@@ -105,7 +105,12 @@ class SequenceClassifier(Reader):
         return {"probabilities": ops.softmax(self(inputs))}
 
     def signatures(self, batch, length):
-        return {"classify": (self.classify, self.reads(batch, length))}
+        return {"classify": (self.classify, self.reads(batch, length)), **self.streaming(batch)}
+
+    def step(self, inputs, state):
+        """inputs of one step `{"ids": [B]}` or `{"values": [B, D]}`, state -> (as `classify` of all so far, state)."""
+        _, whole, state = self.follow(inputs, state)
+        return {"probabilities": ops.softmax(self.logits(whole))}, state
 
 
 @saveable

@@ -6,8 +6,9 @@ from keras import ops
 from seqkeras import arguments, masks
 from seqkeras.embeddings import Embedding
 from seqkeras.encoders import BagEncoder, ConvolutionEncoder, RecurrentEncoder, TransformerEncoder, WindowEncoder
+from seqkeras.pooling import POOLINGS
 from seqkeras.sequence_model import SequenceModel
-from seqkeras.signatures import spec
+from seqkeras.signatures import spec, streaming
 from seqkeras.tokens import UNKNOWN
 from seqkeras.transformer import Positions
 
@@ -123,6 +124,69 @@ class Reader(SequenceModel):
         """inputs -> one vector a sequence [B, W], by the name of the pooling."""
         x, mask, _ = self._enter(inputs, training)
         return self.body.summarize(x, pooling, mask, training)
+
+    @property
+    def streams(self):
+        """Whether the model can be asked step by step: it has a recurrent encoder in one direction."""
+        return self.encoder == "recurrent" and not self.bidirectional
+
+    def start(self, batch):
+        """The state before the first step, zeros: a tuple of [B, ...].
+
+        Raises:
+            ValueError: a model that does not read step by step.
+        """
+        if not self.streams:
+            raise ValueError(
+                "Expected encoder='recurrent' and bidirectional=False, to read step by step. "
+                f"Received: encoder={self.encoder!r}, bidirectional={self.bidirectional}"
+            )
+        layers = self.body.start(batch)
+        so_far = ops.zeros((batch, self.body.width), dtype=layers[0].dtype)
+        return (*layers, *(so_far, so_far[:, :1])[: self._kept()])
+
+    def _kept(self):
+        """How many tensors beside the layers' states a pooling needs: the vector so far, the number of steps."""
+        if getattr(self, "pooling", None) in ("max", "mean"):
+            return 2
+        return int(self.residual and self.num_layers > 1)  # else the last vector is in the state of the top layer
+
+    def follow(self, inputs, state):
+        """One step: -> (its vector [B, W], the vector for all steps so far [B, W], state).
+
+        Args:
+            inputs: as of a call, without the axis of time and without "length".
+            state: as of `start`.
+        """
+        inputs = {name: x[:, None] for name, x in inputs.items()}
+        if self.vocab_size is None:
+            inputs["length"] = ops.ones_like(inputs["values"][:, 0, 0], dtype="int32")
+        x, mask, _ = self._enter(inputs, training=False)
+        kept = len(state) - self._kept()
+        layers, pooled = state[:kept], state[kept:]
+        y, new = self.body.step(x[:, 0], layers)
+        new = tuple(ops.where(mask, one, old) for one, old in zip(new, layers, strict=True))
+        whole, pooled = self._pool(ops.where(mask, y, 0), mask, new, pooled)
+        return ops.where(mask, y, 0), whole, (*new, *pooled)
+
+    def _pool(self, y, mask, layers, pooled):
+        """(the vector for all steps so far, what is kept of them)."""
+        if not pooled:
+            top = len(layers) - self.body.recurrences[-1][0].cell.num_states
+            return layers[top], ()
+        so_far = pooled[0]
+        if len(pooled) == 1:
+            so_far = ops.where(mask, y, so_far)
+            return so_far, (so_far,)
+        pooling, count = POOLINGS[self.pooling], pooled[1]
+        begun = ops.where(count > 0, so_far, pooling.start(y))
+        so_far = ops.where(mask, pooling.add(begun, y), so_far)
+        count = count + ops.cast(mask, count.dtype)
+        return pooling.end(so_far, count, None), (so_far, count)
+
+    def streaming(self, batch):
+        """The signature `step`, of a model that reads step by step; else {}."""
+        return streaming(self, batch) if self.streams else {}
 
     def _enter(self, inputs, training):
         """inputs -> (what the encoder reads [B, T, D], its mask [B, T], the mask of the inputs [B, T]).

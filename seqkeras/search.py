@@ -9,8 +9,11 @@ from keras import ops
 from seqkeras import arguments
 from seqkeras.batches import Limits, refusals
 from seqkeras.keras_model import KerasModel
+from seqkeras.reading import Reader
 from seqkeras.saving import saveable
 from seqkeras.tokens import END, PAD, START
+
+COLDEST = 1e-6  # of temperatures: below it one token has all probability but for rounding
 
 
 class Search(KerasModel):
@@ -19,14 +22,18 @@ class Search(KerasModel):
     A prompt of more than `max_length` ids is refused; where its length is known at run time only, what comes out is its
     first `max_length` ids.
 
-    A subclass says what comes next: `choose(logits [B, V], t, inputs) -> ids [B]`, and in `extra_inputs(batch)` what
-    it needs for that beside the model's own inputs.
+    A subclass says what comes next: `choose(logits [B, V], t, inputs) -> ids [B]`, in `extra_inputs(batch)` what it
+    needs for that beside the model's own inputs, and in `drawn(rows, random)` values for those. Names of inputs that a
+    call need not bring are `optional`.
     """
+
+    optional = ()
 
     def __init__(self, model, max_length, **kwargs):
         super().__init__(**kwargs)
         arguments.positive(max_length=max_length)
-        if isinstance(model, type) or not (hasattr(model, "start") and hasattr(model, "step")):
+        writes = hasattr(model, "start") and hasattr(model, "step") and not isinstance(model, Reader)
+        if isinstance(model, type) or not writes:
             raise ValueError(f"Expected a model that writes: an object with start and step. Received: model={model}")
         limit = getattr(model, "max_length", None)
         if limit is not None and max_length > limit:
@@ -34,8 +41,19 @@ class Search(KerasModel):
         self.built = True
 
     def call(self, inputs):
+        return self.generate(inputs)["ids"]
+
+    def generate(self, inputs):
+        """As a call, with how sure the model is: `{"ids": [B, T], "log_probability": [B]}`.
+
+        log p(y_1 .. y_T | inputs) = sum_t log p(y_t | y_1 .. y_{t-1}, inputs)
+
+        END is one of the tokens, those of a prompt are certain. It is the model's own probability, however a token was
+        chosen: no temperature.
+        """
         T = self.max_length
-        arguments.tensors(inputs, self.extra_inputs(None))
+        extra = self.extra_inputs(None).items()
+        arguments.tensors(inputs, {name: one for name, one in extra if name in inputs or name not in self.optional})
         state = self.model.start(inputs)
         if "prompt" in inputs and (inputs["prompt"].shape[1] or 0) > T:
             raise ValueError(f"Expected a prompt of at most max_length={T}. Received: {inputs['prompt'].shape[1]} ids")
@@ -44,16 +62,19 @@ class Search(KerasModel):
         def going(t, ids, *_):
             return ops.logical_and(t < T, ops.any(ops.logical_and(ids != END, ids != PAD)))
 
-        def body(t, ids, out, state):
+        def body(t, ids, out, total, state):
             logits, state = self.model.step(ids, state)
             ended = ops.logical_or(ids == END, ids == PAD)
             ids = ops.where(ended, PAD, self.choose(logits, t, inputs))
-            return t + 1, ids, ops.slice_update(out, (0, t), ids[:, None]), state
+            total = total + ops.where(ended, 0.0, log_probability(logits, ids))
+            return t + 1, ids, ops.slice_update(out, (0, t), ids[:, None]), total, state
 
         t = ops.convert_to_tensor(0, "int32")
         ids = ops.full((batch,), START, dtype="int32")
         out = ops.full((batch, T), PAD, dtype="int32")
-        return ops.while_loop(going, body, (t, ids, out, state))[2]
+        total = ops.zeros((batch,), dtype="float32")
+        _, _, out, total, _ = ops.while_loop(going, body, (t, ids, out, total, state))
+        return {"ids": out, "log_probability": total}
 
     @refusals()
     def predict(self, x, *args, **kwargs):
@@ -64,11 +85,19 @@ class Search(KerasModel):
     def extra_inputs(self, batch):
         return {}
 
+    def drawn(self, rows, random):
+        """Values of `extra_inputs` for so many rows.
+
+        Args:
+            random: a function of a shape that gives numbers in [0, 1).
+        """
+        return {}
+
     def signatures(self, batch, length):
         """The whole task beside the model's own `encode` and `step`."""
         signatures = self.model.signatures(batch, length)
         inputs = {**signatures["encode"][1], **self.extra_inputs(batch)}
-        return {self.model.task: (lambda inputs: {"ids": self(inputs)}, inputs), **signatures}
+        return {self.model.task: (self.generate, inputs), **signatures}
 
 
 @saveable
@@ -99,26 +128,68 @@ class Sample(Search):
 
         y_t = min { v : sum_{w <= v} p(w) > u_t },     p = softmax(logits / temperature)
 
+    With `top_k` the k likeliest tokens alone are drawn from (Fan, Lewis & Dauphin 2018, section 5.4); with `top_p` the
+    fewest likeliest whose probabilities make up p (Holtzman et al. 2020, section 3.1), of those that `top_k` leaves.
+    Tokens that are as likely as the last of them are among them.
+
     Args:
         model, max_length: as for `Greedy`.
         temperature: below 1 favours likely tokens; above 0.
+        top_k: number k of tokens, or None.
+        top_p: p above 0, at most 1, or None.
 
-    Call arguments: as for `Greedy`, and `"uniform"`: float [B, T] in [0, 1).
+    Call arguments: as for `Greedy`, `"uniform"`: float [B, T] in [0, 1), and if wished `"temperature"`: float [B] in
+    the place of the argument; at 0 the likeliest token is taken. An exported file takes both.
 
     Returns: ids [B, T], END after the last token, PAD behind it.
     """
 
-    def __init__(self, model, max_length, temperature=1.0, **kwargs):
+    optional = ("temperature",)
+
+    def __init__(self, model, max_length, temperature=1.0, top_k=None, top_p=None, **kwargs):
         super().__init__(model, max_length, **kwargs)
         arguments.above_zero(temperature=temperature)
+        arguments.positive_or_none(top_k=top_k)
+        if top_p is not None:
+            arguments.above_zero(top_p=top_p)
+            if top_p > 1:
+                raise ValueError(f"Expected top_p above 0 and at most 1. Received: top_p={top_p}")
 
     def choose(self, logits, t, inputs):
-        p = ops.cumsum(ops.softmax(ops.cast(logits, "float32") / self.temperature), axis=-1)
+        temperature = ops.cast(inputs.get("temperature", self.temperature), "float32")
+        temperature = ops.maximum(ops.reshape(temperature, (-1, 1)), COLDEST)
+        p = ops.softmax(ops.cast(logits, "float32") / temperature)
+        p = ops.cumsum(likeliest(p, self.top_k, self.top_p), axis=-1)
         u = ops.take(inputs["uniform"], t, axis=1)[:, None] * p[:, -1:]
         return ops.minimum(ops.sum(ops.cast(p <= u, "int32"), axis=-1), logits.shape[-1] - 1)
 
     def extra_inputs(self, batch):
-        return {"uniform": keras.KerasTensor((batch, self.max_length), dtype="float32")}
+        return {
+            "uniform": keras.KerasTensor((batch, self.max_length), dtype="float32"),
+            "temperature": keras.KerasTensor((batch,), dtype="float32"),
+        }
+
+    def drawn(self, rows, random):
+        return {"uniform": random((rows, self.max_length)), "temperature": ops.full((rows,), self.temperature)}
+
+
+def likeliest(p, top_k=None, top_p=None):
+    """Probabilities [B, V], zeros for all but the `top_k` largest, and of those the fewest that make up `top_p`."""
+    if top_k is None and top_p is None:
+        return p
+    ranked = ops.top_k(p, min(top_k or p.shape[-1], p.shape[-1]))[0]  # the largest first
+    least = ranked[:, -1:]
+    if top_p is not None:
+        before = ops.cumsum(ranked, axis=-1) - ranked
+        enough = top_p * ops.sum(ranked, axis=-1, keepdims=True)
+        least = ops.min(ops.where(before < enough, ranked, 1.0), axis=-1, keepdims=True)
+    return ops.where(p >= least, p, 0.0)
+
+
+def log_probability(logits, ids):
+    """log softmax(logits)[id] of each row: [B, V], int32 [B] -> float32 [B]."""
+    of_all = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    return ops.take_along_axis(of_all, ids[:, None], axis=-1)[:, 0]
 
 
 def best(logits):

@@ -24,5 +24,24 @@ def stepwise(model, inputs):
     }
 
 
+def streaming(model, batch):
+    """`step` (what comes in at one step, and state -> answer and state), for a model that reads step by step.
+
+    The state that it asks for begins at zero.
+    """
+    inputs = {
+        name: spec(batch, *one.shape[2:], dtype=one.dtype)
+        for name, one in model.reads(batch, None).items()
+        if name != "length"
+    }
+    state = {name: spec(batch, *one.shape[1:], dtype=one.dtype) for name, one in _named(model.start(1)).items()}
+
+    def step(given):
+        answer, new = model.step({name: given[name] for name in inputs}, tuple(given[name] for name in sorted(state)))
+        return {**answer, **_named(new)}
+
+    return {"step": (step, {**inputs, **state})}
+
+
 def _named(state):
     return {f"state_{i:02d}": tensor for i, tensor in enumerate(state)}

@@ -92,14 +92,22 @@ class SequenceTagger(Reader):
         Zeros where there is no real position.
         """
         memory, _, mask = self.read(inputs)
+        return {name: ops.where(mask[..., None], said, 0) for name, said in self._said(memory).items()}
+
+    def _said(self, memory):
+        """What is said at positions: [..., W] -> `{"probabilities": [..., C]}` or `{"values": [..., C]}`."""
         logits = self.logits(memory)
         if self.outputs == "values":
-            return {"values": ops.where(mask[..., None], logits, 0)}
-        probabilities = ops.softmax(logits) if self.outputs == "class" else ops.sigmoid(logits)
-        return {"probabilities": ops.where(mask[..., None], probabilities, 0)}
+            return {"values": logits}
+        return {"probabilities": ops.softmax(logits) if self.outputs == "class" else ops.sigmoid(logits)}
+
+    def step(self, inputs, state):
+        """inputs of one step `{"ids": [B]}` or `{"values": [B, D]}`, state -> (as `tag`, but [B, C]; state)."""
+        here, _, state = self.follow(inputs, state)
+        return self._said(here), state
 
     def signatures(self, batch, length):
-        return {"tag": (self.tag, self.reads(batch, length))}
+        return {"tag": (self.tag, self.reads(batch, length)), **self.streaming(batch)}
 
 
 @saveable
@@ -189,4 +197,9 @@ class JointTagger(Reader):
         }
 
     def signatures(self, batch, length):
-        return {"understand": (self.understand, self.reads(batch, length))}
+        return {"understand": (self.understand, self.reads(batch, length)), **self.streaming(batch)}
+
+    def step(self, inputs, state):
+        """inputs of one step -> ({"tags": [B, C] of this step, "label": [B, K] of all so far}, state)."""
+        here, whole, state = self.follow(inputs, state)
+        return {"tags": ops.softmax(self.tags(here)), "label": ops.softmax(self.label(whole))}, state

@@ -251,11 +251,7 @@ SCALE = {"mean": [0.0, 1.0], "deviation": [1.0, 2.0]}
         ("attention", {"tokenizers": {"source": TWICE, "target": CHARACTERS}}, "a source tokenizer"),
         ("attention", {"tokenizers": {"source": CHARACTERS, "target": TWICE}}, "a target tokenizer"),
         ("attention", {"quantize": "int8"}, "a metric and a bound"),
-        (
-            "attention",
-            {"quantize": "float16", "tokenizers": None},
-            "Received: quantize='float16'; weights of 16 bits are",
-        ),
+        ("attention", {"quantize": "float64"}, """"float16" for half the size, .*Received: quantize='float64'"""),
         ("attention", {"quantize": ["int8"]}, "Received: quantize=..int8.."),
         (
             "attention",
@@ -334,8 +330,10 @@ def test_snippets_name_signature_inputs_and_shapes():
         in texts[".kt"]
     )
     texts = {path.suffix: path.read_text() for path in (family("understand").folder / "snippets").iterdir()}
-    assert 'mapOf("label" to labelOutput.readFloat(), "tags" to tagsOutput.readFloat())' in texts[".kt"]
-    assert '["label": try read("label"), "tags": try read("tags")]' in texts[".swift"]
+    assert "class Answer(val label: FloatArray, val tags: FloatArray)" in texts[".kt"]
+    assert "return Answer(labelOutput.readFloat(), tagsOutput.readFloat())" in texts[".kt"]
+    assert "throws -> (label: [Float32], tags: [Float32])" in texts[".swift"]
+    assert 'return try (label: read("label"), tags: read("tags"))' in texts[".swift"]
     assert "{label: await outputs.label.data(), tags: await outputs.tags.data()}" in texts[".js"]
 
 
@@ -377,7 +375,16 @@ def test_snippets_name_signature_inputs_and_shapes():
         ),
         ("values", ["length, int32 [1]: how many steps there are in values."]),
         ("generate", ["label, int32 [1]: a class's place among the labels in manifest.json, from 0."]),
-        ("continue", ["uniform, float32 [1, 12]: random numbers from 0 to just below 1, new ones for each call."]),
+        (
+            "continue",
+            [
+                "uniform, float32 [1, 12]: random numbers from 0 to just below 1, new ones for each call.",
+                "temperature, float32 [1]: below 1 likely tokens are favoured, at 0 the likeliest is taken; "
+                "exported with 1.0.",
+                "log_probability (the answer), float32 [1]: of all these ids together, as the model has it: its "
+                "logarithm.",
+            ],
+        ),
         (
             "forecast",
             [

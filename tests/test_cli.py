@@ -173,7 +173,7 @@ def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
         ("train classify a.tsv --name x --window 3", "--encoder recurrent has no use for --window"),
         ("train classify a.tsv --name x --encoder bag --cell lstm --num-heads 2", "no use for --cell, --num-heads"),
         ("train classify a.tsv --name x --encoder bag --num-layers 2", "--encoder bag has no use for --num-layers"),
-        ("export x --bound 0.1", "--int8, which --bound is for"),
+        ("export x --bound 0.1", "--int8 or --float16, which --bound is for"),
         ("export x --threads 2", "--strategy auto, which --threads is for"),
         ("evaluate ../x", "plain name"),
     ],

@@ -8,7 +8,7 @@ from keras import ops
 
 import seqkeras
 from seqkeras import Greedy, Sample
-from seqkeras.search import best
+from seqkeras.search import best, likeliest
 from seqkeras.tokens import END, PAD, START
 
 V, T = 9, 8
@@ -118,6 +118,86 @@ def test_cold_sampling_is_greedy(seed):
     np.testing.assert_array_equal(cold, Greedy(model, T)(inputs))
 
 
+@pytest.mark.parametrize("kind", ["generator", "seq2seq", "attention", "transformer"])
+def test_the_log_probability_is_the_models_own_of_all_that_was_written(kind, seed):
+    model, inputs = setting(kind)
+    rows = len(next(iter(inputs.values())))
+    uniform = np.random.rand(rows, T).astype("float32")
+    for search, more in ((Greedy(model, T), {}), (Sample(model, T, 0.5, top_k=3), {"uniform": uniform})):
+        said = search.generate({**inputs, **more})
+        ids = np.array(said["ids"])
+        np.testing.assert_array_equal(ids, search({**inputs, **more}))
+        target = np.concatenate([np.full((rows, 1), START), ids[:, :-1]], axis=1)
+        logits = np.array(model({**inputs, "target": target}), "float64")
+        of_all = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        alive = np.logical_and.accumulate(~np.isin(target, [END, PAD]), axis=1)
+        each = np.take_along_axis(of_all, ids[..., None], axis=-1)[..., 0] * alive
+        np.testing.assert_allclose(said["log_probability"], each.sum(1), rtol=1e-5, atol=1e-5)
+
+
+def test_the_log_probability_of_a_prompt_is_0(seed):
+    model = seqkeras.LanguageModel(V, 4)
+    prompt = np.random.randint(4, V, (2, T)).astype("int32")
+    np.testing.assert_allclose(Greedy(model, T).generate({"prompt": prompt})["log_probability"], [0, 0], atol=1e-6)
+
+
+def kept(p, top_k, top_p):
+    """By sorting, a row at a time, where all probabilities differ."""
+    out = np.zeros_like(p)
+    for row, one in zip(out, p, strict=True):
+        order = np.argsort(-one)[:top_k]
+        if top_p is not None:
+            share = np.cumsum(one[order]) / one[order].sum()
+            order = order[: np.searchsorted(share, top_p) + 1]
+        row[order] = one[order]
+    return out
+
+
+@pytest.mark.parametrize("top_k", [None, 1, 3, 100])
+@pytest.mark.parametrize("top_p", [None, 1e-6, 0.4, 0.95])
+def test_only_the_likeliest_tokens_are_drawn_from(top_k, top_p, seed):
+    logits = np.random.normal(size=(50, V)) * 2
+    p = (np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)).astype("float32")
+    np.testing.assert_array_equal(likeliest(ops.convert_to_tensor(p), top_k, top_p), kept(p, top_k, top_p))
+
+
+def test_tokens_as_likely_as_the_last_one_are_among_them():
+    p = ops.convert_to_tensor([[0.1, 0.3, 0.3, 0.3]])
+    np.testing.assert_allclose(likeliest(p, top_k=1), [[0, 0.3, 0.3, 0.3]])
+    np.testing.assert_allclose(likeliest(p, top_p=1.0), p)
+
+
+def test_what_is_drawn_is_among_the_likeliest(seed):
+    model, n = seqkeras.SequenceGenerator(V, 3, units=4), 3000
+    inputs = {"label": np.zeros(n, "int32"), "uniform": np.random.rand(n, 1).astype("float32")}
+    logits = np.array(model({"label": np.zeros((1,), "int32"), "target": np.full((1, 1), START)}))[0, 0]
+    ids = np.array(Sample(model, 1, top_k=2)(inputs))[:, 0]
+    assert set(ids) == set(np.argsort(-logits)[:2])
+    p = np.sort(np.exp(logits))[-2:]
+    share = np.mean(ids == np.argmax(logits))
+    assert abs(share - p[1] / p.sum()) < 4.5 * 0.5 / np.sqrt(n)
+    assert set(np.array(Sample(model, 1, top_p=1e-6)(inputs))[:, 0]) == {np.argmax(logits)}
+
+
+def test_a_temperature_that_comes_with_the_inputs_takes_the_place_of_the_searchs_own(seed):
+    model, inputs = setting("attention")
+    inputs["uniform"] = np.random.rand(4, T).astype("float32") * 0.999
+    for temperature in (0.5, 3.0):
+        given = {**inputs, "temperature": np.full(4, temperature, "float32")}
+        np.testing.assert_array_equal(Sample(model, T)(given), Sample(model, T, temperature)(inputs))
+    mixed = Sample(model, T)({**inputs, "temperature": np.array([0.0, 0.0, 2.0, 2.0], "float32")})
+    np.testing.assert_array_equal(mixed[:2], Greedy(model, T)(inputs)[:2])
+    np.testing.assert_array_equal(mixed[2:], Sample(model, T, 2.0)(inputs)[2:])
+    with pytest.raises(ValueError, match="Expected inputs uniform .*temperature .None. float32. Received: "):
+        Sample(model, T)({**inputs, "temperature": np.ones((4, 2), "float32")})
+
+
+@pytest.mark.parametrize("options", [{"top_k": 0}, {"top_k": 2.5}, {"top_p": 0}, {"top_p": 1.5}, {"top_p": "most"}])
+def test_how_many_of_the_likeliest_is_checked(options):
+    with pytest.raises(ValueError, match=f"Received: {next(iter(options))}="):
+        Sample(seqkeras.Seq2Seq(V, units=4), 3, **options)
+
+
 @pytest.mark.parametrize("temperature", [0, -1.0, "hot", float("inf")])
 def test_a_temperature_that_is_none_is_refused(temperature):
     with pytest.raises(ValueError, match="Expected temperature above 0. Received: temperature="):
@@ -129,7 +209,9 @@ def test_what_cannot_be_searched_is_refused():
     for wrong in (seqkeras.SequenceClassifier(V, 3, units=4), seqkeras.SequenceGenerator):
         with pytest.raises(ValueError, match="Expected a model that writes: an object"):
             Greedy(wrong, 5)
-    with pytest.raises(TypeError, match="Expected Sample.model, max_length, temperature.. Received: .*'max_length'"):
+    with pytest.raises(
+        TypeError, match="Expected Sample.model, max_length, temperature, top_k, top_p.. Received: .*'max_length'"
+    ):
         Sample(model)
     with pytest.raises(ValueError, match="Received: max_length=7.5"):
         Greedy(model, 7.5)

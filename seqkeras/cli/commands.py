@@ -91,7 +91,7 @@ def export(asked):
         quality = {name: one for name, one in found.items() if not isinstance(one, float) or math.isfinite(one)}
     records = runs.spread(held_out, asked.examples)
     with working("exporting and comparing"):
-        weights = "int8" if asked.int8 else None
+        weights = "int8" if asked.int8 else "float16" if asked.float16 else None
         how = {"strategy": asked.strategy, "growth": asked.growth, "num_threads": asked.threads}
         manifest = run.export(folder / "bundle", records, weights, asked.bound, quality, **how)
     size = manifest["files"]["model.tflite"]["bytes"]

@@ -172,8 +172,8 @@ class Run:
     def export(self, folder, records, quantize=None, bound=None, quality=None, **options):
         """Writes a bundle, proved on `inputs` of these records, with `options` of `export.write_bundle`; its manifest.
 
-        With 8-bit weights the answers may differ from the model's by `bound`: in accuracy, or in character edits
-        beside the references (when generating: beside what the model itself says).
+        With weights of 8 or 16 bits the answers may differ from the model's by `bound`: in accuracy, or in character
+        edits beside the references (when generating: beside what the model itself says).
         """
         inputs = self.inputs(records.column(0))
         metric = self.metric(records) if quantize else None
@@ -192,7 +192,7 @@ class Run:
         )
 
     def metric(self, records):
-        """What 8-bit weights may worsen: a function of the outputs, 1 at best."""
+        """What smaller weights may worsen: a function of the outputs, 1 at best."""
         if self.writes:
             references = records.column(1) if self.task == "translate" else self.answers(records.column(0))
             decode = self.tokenizers["target"].decode

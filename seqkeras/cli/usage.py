@@ -59,8 +59,8 @@ def understood(arguments=None):
     if asked.command == "train":
         _check_train(asked)
     if asked.command == "export":
-        if asked.bound is not None and not asked.int8:
-            asked.parser.error("expected --int8, which --bound is for. Received: --bound alone")
+        if asked.bound is not None and not (asked.int8 or asked.float16):
+            asked.parser.error("expected --int8 or --float16, which --bound is for. Received: --bound alone")
         asked.bound = 0.01 if asked.bound is None else asked.bound
         if asked.threads is not None and asked.strategy != "auto":
             asked.parser.error("expected --strategy auto, which --threads is for. Received: --threads alone")
@@ -264,8 +264,10 @@ def _export(commands):
         "It is written only if the file answers held-out examples as the model does, and replaces an older one.",
     )
     _run(made)
-    made.add_argument("--int8", action="store_true", help="weights of 8 bits: a file about a quarter as large")
-    made.add_argument("--bound", type=SHARE, metavar="X", help="with --int8: quality that it may cost (0.01)")
+    small = made.add_mutually_exclusive_group()
+    small.add_argument("--float16", action="store_true", help="weights of 16 bits: a file about half as large")
+    small.add_argument("--int8", action="store_true", help="weights of 8 bits: a file about a quarter as large")
+    made.add_argument("--bound", type=SHARE, metavar="X", help="quality that smaller weights may cost (0.01)")
     made.add_argument("--examples", type=COUNT, default=100, metavar="N", help="held-out examples to compare (100)")
     made.add_argument(
         "--strategy",
