@@ -8,19 +8,22 @@ HEADER = re.compile(
     r"sentiment|intent|tags?|topic|language|name|source|input|output|content|body)s?|(v|x|y|col|column|field)_?\d*",
     re.IGNORECASE,
 )
+TEXTS, WORDS = ("text", "words", "source", "target"), 5  # columns of texts; words in a name of a column at most
 ENOUGH = 20  # records before what they have in common says something
 
 
-def check(records, columns):
+def check(records, columns, header=()):
     """Refuses what can only be a mistake, and warns of what is most likely one.
 
     Args:
         records: Records.
         columns: what stands in each column.
+        header: the names that the columns have in their source, or none.
 
     Raises:
         ValueError: a first record that is a header; texts and labels that are swapped, or one column taken for both.
     """
+    _check_header(records, columns, header)
     if len(columns) != 2 or columns[0] == "values":
         return
     first, second = records.column(0), records.column(1)
@@ -47,6 +50,23 @@ def check(records, columns):
             f"texts in {len(records)} records from {records.places[0]} on: the columns look swapped; choose them in "
             "the other order (`columns`, `select`, on the command line --columns)"
         )
+
+
+def _check_header(records, columns, header):
+    """Warns of names of columns that read like a record: a first line that was taken for a header."""
+    if len(header) != len(columns):
+        return
+    for number, (name, column) in enumerate(zip(header, columns, strict=True)):
+        as_label = column == "label" and name in records.column(number)
+        if as_label or (column in TEXTS and len(name.split()) > WORDS):
+            what = "is the label of other records" if as_label else "is long for a name"
+            warnings.warn(
+                f"Expected a header that names the columns. Received: {name!r:.80}, which {what}, in the line before "
+                f"{records.places[0]}: where that line is a record, leave out `header=True` (on the command line "
+                "--header)",
+                stacklevel=2,
+            )
+            return
 
 
 def _same(records, columns):

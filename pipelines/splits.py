@@ -1,11 +1,12 @@
 """Training, validation and test records: checked, split without the same text on both sides, compared."""
 
+import warnings
 from collections import Counter
 
 import numpy as np
 
 from seqkeras.pipelines import mistakes
-from seqkeras.pipelines.arguments import listed, whole
+from seqkeras.pipelines.arguments import listed, shown, whole
 from seqkeras.pipelines.classes import names
 from seqkeras.pipelines.columns import texts
 from seqkeras.pipelines.records import Places, Records
@@ -71,7 +72,7 @@ def checked(data, columns, split):
                 f"{row!r:.80}; choose columns with `select`, or read a table with its own `delimiter`"
             )
     found = Records([_plain(row, columns, places, index) for index, row in enumerate(rows)], places, columns, skipped)
-    mistakes.check(found, columns)
+    mistakes.check(found, columns, data.names if isinstance(data, Records) else ())
     return found
 
 
@@ -95,7 +96,20 @@ def split_off(records, split, wanted, key, label, seed):
             f"{wanted} wanted for {split}; give more of them (a file is one to `readers.text`, a line is one to "
             f"`readers.lines`), a greater share, or records as {split}"
         )
+    if label:
+        _warn_of_missing({label(records[index]) for index in off}, seen, split)
     return records.take(sorted(kept), records.skipped), records.take(sorted(off))
+
+
+def _warn_of_missing(labels, of_train, split):
+    """Warns of labels that what was split off has no example of: its figures say nothing of them."""
+    missing = sorted(map(str, of_train - labels))
+    if missing:
+        warnings.warn(
+            f"{split} has no example of {len(missing)} of {len(of_train)} labels: {shown(missing)}. Its figures say "
+            f"nothing of them; give a greater share, or records as {split}",
+            stacklevel=5,
+        )
 
 
 def shared(records, train, key):

@@ -156,6 +156,14 @@ def test_slots(snips):
     assert pairs.rows == [row[:2] for row in records] and pairs.names == ("words", "tags")
 
 
+def test_slots_of_a_folder_are_its_three_usual_files(tmp_path):
+    for name, line in {"seq.in": "play it", "seq.out": "O O", "label": "Play"}.items():
+        (tmp_path / name).write_text(line + "\n")
+    assert readers.slots(tmp_path).rows == [(["play", "it"], ["O", "O"], "Play")]
+    with pytest.raises(ValueError, match="a folder with seq.in, seq.out, label. Received: .*seq.in without tags_path"):
+        readers.slots(tmp_path / "seq.in")
+
+
 def test_slots_refuses_files_that_do_not_fit(snips, file):
     words, tags, label = snips
     with pytest.raises(ValueError, match=r"2 tags in .*other.*:1 and 4 words in .*seq.in.*:1"):

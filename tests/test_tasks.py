@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 import time
+import warnings
 
 import keras
 import numpy as np
@@ -767,6 +768,25 @@ def test_columns_that_are_as_they_should_be_raise_nothing():
 def test_a_translation_of_texts_into_themselves_is_warned_of():
     with pytest.warns(UserWarning, match="same value in both columns of all 30 records from train record 1 on"):
         pipelines.translation([(text, text) for text, _ in reviews(30)])
+
+
+def test_a_first_record_that_was_taken_for_a_header_is_warned_of(tmp_path):
+    rows = [f"a message of {n} words\t{'ham' if n % 2 else 'spam'}\n" for n in range(9)]
+    (tmp_path / "sms.tsv").write_text("".join(rows))
+    with pytest.warns(UserWarning, match="Received: 'spam', which is the label of other records, in the line before"):
+        pipelines.classification(readers.table(tmp_path / "sms.tsv", header=True))
+    (tmp_path / "pairs.tsv").write_text("How do you do on this day?\tGuten Tag\nYes.\tJa.\n")
+    with pytest.warns(UserWarning, match="Received: 'How do you do on this day.', which is long for a name"):
+        pipelines.translation(readers.table(tmp_path / "pairs.tsv", header=True))
+
+
+def test_labels_of_which_a_share_has_no_example_are_named():
+    rows = [(f"text {n}", f"class {n % 3}") for n in range(30)] + [("once", "rare"), ("only", "seldom")]
+    with pytest.warns(UserWarning, match="validation has no example of 2 of 5 labels: .*'rare', 'seldom'.*greater"):
+        pipelines.classification(rows, 0.3)
+    with warnings.catch_warnings(action="error"):
+        pipelines.classification(rows, rows[:5])
+        pipelines.classification(rows[:30], 0.3)
 
 
 def test_a_label_that_training_lacks_is_counted_and_encoded_as_unknown():

@@ -1,5 +1,6 @@
 """Words and their tags: CoNLL files; files of words, of tags and of labels, line by line."""
 
+import os
 import re
 from itertools import groupby
 
@@ -9,6 +10,7 @@ from seqkeras.pipelines.records import gathered
 from seqkeras.pipelines.text_files import lines_of
 
 CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
+SLOTS = ("seq.in", "seq.out", "label")  # the usual names of three files, a line each record
 NUMBERED = re.compile(r"\d+([-.]\d+)?")  # the ID of a word, of a multiword token, of an empty node
 
 
@@ -44,16 +46,23 @@ def conll(path, columns=None, encoding="utf-8"):
     return gathered(path, (_sentence(one, word, tag, path) for one in sentences), ("words", "tags"))
 
 
-def slots(words_path, tags_path, label_path=None, encoding="utf-8"):
+def slots(words_path, tags_path=None, label_path=None, encoding="utf-8"):
     """Files of words, of their tags and of labels, as SNIPS and ATIS have them: (words, tags, label).
 
     A line of `words_path` holds words with spaces or tabs between them, the same line of `tags_path` as many tags, and
-    that of `label_path` the label of the whole. Words and tags are lists. `seq.in`, `seq.out` and `label` are the usual
-    names; without `label_path` records are (words, tags).
+    that of `label_path` the label of the whole. Words and tags are lists. Without `label_path` records are (words,
+    tags). A folder alone stands for the files `seq.in`, `seq.out` and `label` in it.
 
     Raises:
         ValueError: where the files do not end on the same line, or a line has not as many tags as words; names both.
     """
+    if tags_path is None and isinstance(words_path, (str, os.PathLike)):
+        if label_path is not None or not os.path.isdir(words_path):
+            raise ValueError(
+                f"Expected files of words and of tags, or a folder with {', '.join(SLOTS)}. Received: {words_path} "
+                "without tags_path"
+            )
+        words_path, tags_path, label_path = (os.path.join(words_path, name) for name in SLOTS)
     paths = (words_path, tags_path) if label_path is None else (words_path, tags_path, label_path)
 
     def record(number, line):

@@ -48,6 +48,7 @@ SETTINGS = {  # name -> (what is expected, whether a value is that)
     "test": _or_null(("a list of names of files, or of one share", _strings)),
     "columns": _or_null(("a list of names or numbers of columns", _columns)),
     "header": ("true or false", lambda value: isinstance(value, bool)),
+    "delimiter": ("one character, or null", lambda value: value is None or isinstance(value, str) and len(value) == 1),
     "encoding": _TEXT,
     "tokenizer": _among(usage.TRAINED_TOKENIZERS),
     "vocab_size": _or_null(_whole(1)),
@@ -102,6 +103,8 @@ def load(path):
         raise ValueError(f"Expected the settings of a run. Received: {path} ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected the settings of a run, a JSON file. Received: {path} ({error})") from None
+    if isinstance(content, dict):
+        content = {"delimiter": None, **content}  # settings of an older version have none
     missing = [name for name in SETTINGS if name not in content] if isinstance(content, dict) else ["all"]
     if missing:
         raise ValueError(f"Expected the settings of a run. Received: {path} without {', '.join(missing)}")

@@ -80,7 +80,7 @@ def _read(paths, settings):
         return readers.json_lines(path, columns or names, encoding=encoding)
     if task == "tag" and suffix != ".csv":
         return readers.conll(path, columns, encoding=encoding)
-    found = readers.table(path, columns, header=settings["header"] or None, encoding=encoding)
+    found = readers.table(path, columns, settings["delimiter"], settings["header"] or None, encoding)
     found = chosen(found, path, names) if columns is None else found
     if not settings["header"]:
         expect_no_header(found, SIDES if task == "translate" else HEADERS)

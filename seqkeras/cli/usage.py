@@ -165,6 +165,9 @@ def _data(made, task):
         help=f"{columns}: names in the header, or numbers from 0",
     )
     group.add_argument("--header", action="store_true", help="the first line names the columns")
+    group.add_argument(
+        "--delimiter", type=_delimiter, metavar="C", help="between the columns of a table (a tab; of .csv a comma)"
+    )
     group.add_argument("--encoding", default="utf-8", help="of the files (utf-8)")
     group.add_argument(
         "--tokenizer",
@@ -325,6 +328,14 @@ def _number(kind, least, most):
 COUNT = _number(int, 1, 2**31 - 1)
 SEED = _number(int, 0, 2**32 - 1)
 SHARE = _number(float, 0, 1)
+
+
+def _delimiter(text):
+    """Reads one character; \\t is a tab."""
+    one = "\t" if text == "\\t" else text
+    if len(one) != 1 or one in '\r\n"':
+        raise argparse.ArgumentTypeError(f"expected one character, such as ';'. Received: {text!r}")
+    return one
 
 
 def _columns(count):
