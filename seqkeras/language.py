@@ -192,9 +192,11 @@ class LanguageModel(SequenceModel):
         return self.predictor.logits.bias
 
     def start(self, inputs):
-        """`{"prompt": ids [B, P]}`, PAD behind the shorter ones -> state: prompt, position, the predictor's."""
+        """`{"prompt": ids [B, P]}` -> state: prompt, position, the predictor's. PAD is no part of a prompt."""
         arguments.tensors(inputs, {"prompt": spec(None, None)})
         prompt = ops.cast(inputs["prompt"], "int32")
+        if prompt.shape[1] != 0:
+            prompt = masks.to_front(prompt, masks.padding(prompt))
         prompt = ops.where(ops.logical_and(prompt >= 0, prompt < self.vocab_size), prompt, UNKNOWN)
         prompt = ops.pad(prompt, ((0, 0), (0, 1)), constant_values=PAD)
         state = self.predictor.start(ops.shape(prompt)[0])

@@ -171,6 +171,12 @@ class SequenceModel(KerasModel):
             metrics, weighted_metrics = keras.tree.map_structure(
                 lambda metric: of_text(metric, self.unknown_target), (metrics, weighted_metrics)
             )
+        for metric in keras.tree.flatten((metrics, weighted_metrics)):
+            if getattr(metric, "name", metric) == "loss":
+                raise ValueError(
+                    "Expected metrics of another name than 'loss', which is the mean of the loss over all data. "
+                    f"Received: {metric!r}"
+                )
         super().compile(optimizer, metrics=metrics, weighted_metrics=weighted_metrics, **options)
         names = self.outputs_by_name
         losses = {name: one for name, one in by_output(loss, names).items() if one is not None}

@@ -69,6 +69,14 @@ def test_a_prompt_of_no_width_is_none_and_an_id_of_no_token_is_unknown(seed):
     np.testing.assert_array_equal(search({"prompt": np.array([[5, -1, 6]])}), unknown)
 
 
+@pytest.mark.parametrize("kind", ["lstm", "transformer"])
+def test_padding_in_front_of_a_prompt_or_inside_it_is_no_part_of_it(kind, seed):
+    search = seqkeras.Greedy(make(kind), 8)
+    prompts = [[5, 6, 7, 0, 0], [0, 0, 5, 6, 7], [5, 0, 6, 0, 7]]
+    first, *others = np.array(search({"prompt": np.array(prompts, "int32")}))
+    assert first[:3].tolist() == [5, 6, 7] and all(np.array_equal(first, other) for other in others)
+
+
 def test_a_prompt_of_more_than_max_length_is_refused_and_cut_where_its_length_is_known_too_late(seed):
     search, prompt = seqkeras.Greedy(make("lstm"), 3), np.array([[5, 6, 7, 8]], "int32")
     with pytest.raises(ValueError, match="Expected a prompt of at most max_length=3. Received: 4 ids"):

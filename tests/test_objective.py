@@ -187,3 +187,10 @@ def test_what_is_compiled_for_no_output_is_refused():
     model.compile("sgd")
     with pytest.raises(ValueError, match="No loss"):
         model.evaluate(*draw(0)[:2], verbose=0)
+
+
+@pytest.mark.parametrize("kind", ["metrics", "weighted_metrics"])
+def test_a_metric_called_loss_is_refused(kind):
+    model = seqkeras.SequenceClassifier(9, 2, units=4)
+    with pytest.raises(ValueError, match="Expected metrics of another name than 'loss'.*Received: <Mean"):
+        model.compile("adam", seqkeras.CrossEntropy(), **{kind: [keras.metrics.MeanSquaredError(name="loss")]})
