@@ -86,10 +86,10 @@ def write_bundle(
         raise ValueError("Expected the names of the classes. Received: labels=None")
     scale = _checked_scale(task, specs, scale)
     taken = given.examples(model, inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
-    exact = weights.in_float16(model) if quantize == "float16" else model
-    of_rounding = {} if exact is model else {"rounding": rounding(model, exact, taken, metric, bound)}
-    if quantize == "float16":
-        metric = bound = None  # the file equals the rounded model
+    exact, of_rounding = model, {}
+    if quantize == "float16":  # the file equals the rounded model, and that is compared with the trained one
+        exact = weights.in_float16(model)
+        of_rounding, metric, bound = {"rounding": rounding(model, exact, taken, metric, bound)}, None, None
     with folders.written(folder) as new:
         described = _save(tokenizers, new)
         audited = to_tflite(model, new / "model.tflite", length, quantize, strategy, growth, num_threads, taken)
@@ -105,37 +105,55 @@ def write_bundle(
             targets=getattr(inputs, "targets", None) if quality is None else None,
         )
         manifest = {
-            "bundle": 1,
-            "task": task,
-            "weights": quantize or "float32",
-            "strategy": audited["strategy"],
-            "growth": float(growth),
-            "num_threads": audited["num_threads"],
-            "measured": audited.get("measured"),
-            "parameters": int(model.count_params()),
-            "special_ids": {"PAD": PAD, "START": START, "END": END, "UNKNOWN": UNKNOWN},
+            **_of_model(model, task, names, scale),
+            **_of_file(audited, quantize, growth),
             "tokenizers": described,
-            "labels": names,
-            "outputs": given.made_with(model, "outputs")
-            if task == "tag"
-            else {"forecast": "values"}.get(task, "class"),
-            "scale": scale,
-            "temperature": getattr(model, "temperature", None),
-            "signatures": audited["signatures"],
-            "operators": audited["operators"],
-            "parity": compared | of_rounding,
             "quality": compared.pop("quality", {}) if quality is None else quality,
-            "versions": {name: version(name) for name in PACKAGES},
+            "parity": compared | of_rounding,
         }
-        snippets.write(new / "snippets", manifest)
-        manifest["files"] = {
-            path.relative_to(new).as_posix(): {"sha256": manifests.sha256(path), "bytes": path.stat().st_size}
-            for path in sorted(new.rglob("*"))
-            if path.is_file()
-        }
-        text = json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False)
-        (new / "manifest.json").write_text(text + "\n", encoding="utf-8")
+        _finish(new, manifest)
     return manifest
+
+
+def _of_model(model, task, names, scale):
+    """What a manifest says of the model."""
+    outputs = given.made_with(model, "outputs") if task == "tag" else {"forecast": "values"}.get(task, "class")
+    return {
+        "bundle": 1,
+        "task": task,
+        "parameters": int(model.count_params()),
+        "labels": names,
+        "outputs": outputs,
+        "scale": scale,
+        "temperature": getattr(model, "temperature", None),
+        "special_ids": {"PAD": PAD, "START": START, "END": END, "UNKNOWN": UNKNOWN},
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def _of_file(audited, quantize, growth):
+    """What a manifest says of the LiteRT file."""
+    return {
+        "weights": quantize or "float32",
+        "strategy": audited["strategy"],
+        "growth": float(growth),
+        "num_threads": audited["num_threads"],
+        "measured": audited.get("measured"),
+        "signatures": audited["signatures"],
+        "operators": audited["operators"],
+    }
+
+
+def _finish(folder, manifest):
+    """Writes the code to paste, and the manifest with the checksums of all files."""
+    snippets.write(folder / "snippets", manifest)
+    manifest["files"] = {
+        path.relative_to(folder).as_posix(): {"sha256": manifests.sha256(path), "bytes": path.stat().st_size}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    text = json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _save(tokenizers, folder):
