@@ -1,4 +1,4 @@
-"""The README's tables of the benchmarks, from their results: python benchmarks/table.py train|device"""
+"""The README's tables of the benchmarks, from their results: python benchmarks/table.py train|device|learning"""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from turns import RESULTS
 
 HEADS = {
     "train": "layer | width | length | batch | training, ms | × Keras | × PyTorch | forward, ms | × Keras | × PyTorch",
+    "learning": "case | steps | measure | seqkeras | Keras | PyTorch",
     "device": "layer | width | length | threads | taken (best) | float32, µs | × ORT | int8, µs | × ORT | best × best",
 }
 
@@ -41,6 +42,25 @@ def device(measured):
         yield *shape, str(best["takes"]), *times, f"{best['ratio']:.2f}"
 
 
+def learning(measured):
+    """A line a case: the mean over seeds of each side and half its range, the best of them in bold."""
+    cases = {}
+    for row in measured:
+        found = cases.setdefault(row["case"], {"seqkeras": (row["ours"], row["spread"]), "row": row})
+        found[row["peer"]] = (row["peer_value"], row["peer_spread"])
+    for case, found in cases.items():
+        row = found.pop("row")
+        best = (min if row["metric"] == "perplexity" else max)(
+            value for value, _ in found.values() if value is not None
+        )
+        cells = []
+        for side in ("seqkeras", "keras", "torch"):
+            value, spread = found.get(side, (None, None))
+            text = "–" if value is None else f"{value:.4g} ± {spread:.2g}"
+            cells.append(f"**{text}**" if value == best else text)
+        yield case, str(row["steps"]), row["metric"], *cells
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=HEADS)
@@ -48,5 +68,5 @@ if __name__ == "__main__":
     rows = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
     columns = HEADS[name].count("|") + 1
     print(f"| {HEADS[name]} |", "|" + "---|" * columns, sep="\n")
-    for line in {"train": train, "device": device}[name](rows):
+    for line in {"train": train, "device": device, "learning": learning}[name](rows):
         print(f"| {' | '.join(line)} |")

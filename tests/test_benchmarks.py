@@ -11,6 +11,7 @@ import pytest
 from tests.test_architecture import ROOT
 
 sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "benchmarks" / "sides")]
+table = importlib.import_module("table")
 learning_batches, learning_keras, learning_ours = (
     importlib.import_module(f"learning_{name}") for name in ("batches", "keras", "ours")
 )
@@ -80,3 +81,17 @@ def test_learning_trains_a_side(side, tmp_path):
     asked = {"units": 4, "steps": 2, "batch_size": 5, "rate": 1e-3, "metric": "accuracy", "seed": 1}
     said = side.train(data=str(tmp_path / "rows.npz"), family="SequenceClassifier", cell="gru", **asked)
     assert 0 <= said["value"] <= 100
+
+
+def test_a_table_of_learning_marks_the_best_of_the_three():
+    row = {"case": "x", "steps": 9, "ours": 2.5, "spread": 0.1, "peer_spread": 0.2}
+    rows = [
+        {**row, "metric": "perplexity", "peer": "keras", "peer_value": 2.25},
+        {**row, "metric": "perplexity", "peer": "torch", "peer_value": None},
+        {**row, "case": "y", "metric": "accuracy", "peer": "keras", "peer_value": 2.25},
+        {**row, "case": "y", "metric": "accuracy", "peer": "torch", "peer_value": 1.0},
+    ]
+    assert list(table.learning(rows)) == [
+        ("x", "9", "perplexity", "2.5 ± 0.1", "**2.25 ± 0.2**", "–"),
+        ("y", "9", "accuracy", "**2.5 ± 0.1**", "2.25 ± 0.2", "1 ± 0.2"),
+    ]
