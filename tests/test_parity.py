@@ -107,7 +107,7 @@ def test_probabilities_are_held_to_their_bound():
         (
             {"source": np.full((2, 4), 4)},
             {"metric": lambda o: o["label"], "bound": 1},
-            r"of outputs \['ids'\]. .*KeyError",
+            r"of outputs \['ids', 'log_probability'\]. .*KeyError",
         ),
         (
             {"source": np.full((2, 4), 4)},
