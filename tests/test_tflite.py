@@ -26,7 +26,10 @@ def test_one_file_holds_the_task_and_its_parts_at_static_shapes(name):
     signatures = family(name).manifest["signatures"]
     assert list(signatures) == ["encode", "step", "translate"]
     assert signatures["translate"]["inputs"] == {"source": {"shape": [1, LENGTH], "dtype": "int32"}}
-    assert signatures["translate"]["outputs"] == {"ids": {"shape": [1, 12], "dtype": "int32"}}
+    assert signatures["translate"]["outputs"] == {
+        "ids": {"shape": [1, 12], "dtype": "int32"},
+        "log_probability": {"shape": [1], "dtype": "float32"},
+    }
     assert signatures["step"]["outputs"]["logits"] == {"shape": [1, V], "dtype": "float32"}
 
 
