@@ -1,11 +1,14 @@
 """What a bundle answers: text or numbers in, text, labels or numbers out, without the Keras model."""
 
+from collections.abc import Iterable
 from numbers import Real
 
 import numpy as np
 
 from seqkeras.export import manifest as manifests
 from seqkeras.pipelines.tokenizers import Characters, Words
+from seqkeras.pipelines.values import numbers
+from seqkeras.search import HOTTEST
 from seqkeras.spans import in_bio, spans
 from seqkeras.tokens import END, PAD
 
@@ -72,7 +75,7 @@ class Bundle:
     def values(self, given, fewest=1):
         """Real values [T, D] in the scale that the model learnt from."""
         _, length, width = self.inputs["values"]["shape"]
-        values = np.asarray(given, "float64")
+        values = numbers(given).astype("float64")
         if values.ndim != 2 or values.shape[1] != width or not fewest <= len(values) <= length:
             raise ValueError(f"Expected values [T, {width}], T from {fewest} to {length}. Received: {values.shape}")
         with np.errstate(over="ignore"):
@@ -112,6 +115,8 @@ class Reading(Bundle):
             Of a classifier the answer to all steps so far, {label: probability}; of a tagger (token, tag, probability);
             of a joint tagger {"label": as a classifier, "tag": as a tagger}.
         """
+        if isinstance(steps, str) or not isinstance(steps, Iterable):
+            raise ValueError(f"Expected an iterable of tokens or rows. Received: {type(steps).__name__} {steps!r:.40}")
         if "step" not in self._model.signatures:
             raise ValueError(
                 "Expected a model that reads in one direction, made with bidirectional=False. Received: one that "
@@ -277,8 +282,10 @@ class Writer(Bundle):
                 f"{', '.join(self.inputs)}"
             )
         number = isinstance(temperature, Real) and not isinstance(temperature, bool)
-        if not number or not 0 <= temperature < np.finfo("float32").max:
-            raise ValueError(f"Expected temperature to be a number from 0. Received: temperature={temperature!r}")
+        if not number or not 0 <= temperature <= HOTTEST:
+            raise ValueError(
+                f"Expected temperature to be a number from 0 to {HOTTEST:g}. Received: temperature={temperature!r:.40}"
+            )
         return {"temperature": np.array([temperature], "float32")}
 
 

@@ -37,6 +37,7 @@ def model_in_float32(model):
             f"KERAS_BACKEND=tensorflow. Received: KERAS_BACKEND={keras.backend.backend()}"
         )
     quantize.check_float(model)
+    quantize.check_finite(model)
     return quantize.in_float32(model)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from seqkeras.search import HOTTEST
+
 TASKS = ("classify", "tag", "understand", "translate", "generate", "continue", "forecast")
 READ = {"ids": "text", "characters": "characters", "source": "source", "prompt": "text"}  # inputs: by which tokenizer
 WRITTEN = {"translate": "target", "generate": "target", "continue": "text"}  # what tasks answer: by which tokenizer
@@ -111,7 +113,7 @@ def _check(manifest):
         must(task == "generate" or had == sizes, f"{sizes} labels", had)
     if "temperature" in inputs:
         _expect(manifest.get("temperature"), Real, "temperature")
-        must(0 <= manifest["temperature"] < np.finfo("float32").max, "temperature from 0", manifest["temperature"])
+        must(0 <= manifest["temperature"] <= HOTTEST, f"temperature from 0 to {HOTTEST:g}", manifest["temperature"])
     outputs = manifest.setdefault("outputs", "class")
     must(outputs in ("class", "labels", "values"), "outputs that are class, labels or values", outputs)
     if manifest.setdefault("scale") is not None or task in SCALED:

@@ -29,6 +29,17 @@ def check_float(model):
         )
 
 
+def check_finite(model):
+    """Raises ValueError for weights that are not numbers: what such a model answers is none either."""
+    for variable in model.variables:
+        values = keras.ops.convert_to_numpy(variable.value)
+        if values.dtype.kind in "fV" and not np.isfinite(values.astype("float32")).all():
+            raise ValueError(
+                f"Expected finite weights. Received: {variable.path} with nan or infinity; training has diverged: "
+                "train again with a lower learning rate, or with clipnorm"
+            )
+
+
 def in_float32(model):
     """`model`, or, where it or a part of it computes in another dtype, its twin in float32 with the same weights."""
     config = model.get_config()

@@ -19,10 +19,11 @@ from seqkeras.export import flatbuffer
 _TENSORS = ("inputs", "outputs", "intermediates")  # lists of tensors that an operator has
 
 
-def rewritten(data, growth=1.0):
+def rewritten(data, growth=1.0, half=False):
     """A LiteRT file (bytes) that `audit` finds clean, with less to do; its constants at most `growth` times as large.
 
-    With 8-bit weights a table is rounded to 8 bits too, each of its columns by a scale of its own.
+    With 8-bit weights a table is rounded to 8 bits too, each of its columns by a scale of its own. With `half` the
+    constants that are there will be stored in 16 bits, tables not, and that is counted with.
     """
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     if any(buffer.offset > 1 for buffer in model.buffers):
@@ -32,7 +33,7 @@ def rewritten(data, growth=1.0):
             one.inputs, one.outputs = list(one.inputs), list(one.outputs)
     for graph in model.subgraphs:
         _count_from_the_front(model, graph)
-    _join(model, growth)
+    _join(model, growth, 0.5 if half else 1.0)
     _drop_idle(model)
     for index, graph in enumerate(model.subgraphs):
         _sweep(model, index, graph)
@@ -93,19 +94,24 @@ def _whole_number(model, tensor):
 # tables of products
 
 
-def _join(model, growth):
-    """Puts tables in the place of products while they fit: of an embedding all or none, embedding by embedding."""
-    limit = growth * flatbuffer.bytes_in_use(model)
+def _join(model, growth, share):
+    """Puts tables in the place of products while they fit: of an embedding all or none, embedding by embedding.
+
+    Args:
+        share: of their bytes that the constants which are there will take.
+    """
+    limit, made = growth * share * flatbuffer.bytes_in_use(model), 0
     for products in _products(model).values():
         before = [list(graph.operators) for graph in model.subgraphs]
         for graph, product, gather in products:  # as if it were looked up: what is then still read?
             looked_up = schema.OperatorT(inputs=[gather.inputs[1]], outputs=product.outputs)
             graph.operators[graph.operators.index(product)] = looked_up
-        size = flatbuffer.bytes_in_use(model) + sum({_key(*found): _planned(*found) for found in products}.values())
+        planned = sum({_key(*found): _planned(*found) for found in products}.values())
+        size = share * (flatbuffer.bytes_in_use(model) - made) + made + planned
         for graph, operators in zip(model.subgraphs, before, strict=True):
             graph.operators = operators
         if size <= limit:
-            tables = {}
+            tables, made = {}, made + planned
             for graph, product, gather in products:
                 _look_up(model, graph, product, gather, tables)
 

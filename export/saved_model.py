@@ -125,9 +125,11 @@ def _on_text(model, functions, tokenizers, names):
     def translate_text(text):
         return written("target", run("translate", **read("translate", text)))
 
+    unknown = f"Expected a label among {', '.join(map(repr, names or ()))}."
+
     def generate_text(label):
         same = label[:, None] == named()
-        with tf.control_dependencies([tf.debugging.assert_equal(tf.reduce_any(same, -1), True, "unknown label")]):
+        with tf.control_dependencies([tf.debugging.assert_equal(tf.reduce_any(same, -1), True, unknown)]):
             index = tf.argmax(same, axis=-1, output_type=tf.int32)
         return written("target", run("generate", label=index))
 

@@ -88,7 +88,7 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
             convert(Path(folder) / name, files[name], "int8" if quantize == "int8" else None)
             data = files[name].read_bytes()
             audit(data, variables=name == "fused")  # what it refuses is not rewritten
-            data = rewritten(data, growth)
+            data = rewritten(data, growth, half=quantize == "float16")
             files[name].write_bytes(halved(data) if quantize == "float16" else data)
         report = {"strategy": strategy, "num_threads": num_threads}
         if strategy == "auto":

@@ -35,6 +35,7 @@ def ended_lines(path, encoding):
             for line in TextIOWrapper(content, encoding, newline="\n"):
                 if not number:
                     line = line.removeprefix("\ufeff")
+                    _check_ends(line, path)
                 number += 1
                 yield line[:-2] + "\n" if line.endswith("\r\n") else line
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -49,6 +50,15 @@ def ended_lines(path, encoding):
             raise ValueError(f"Expected text in {encoding}. Received: {error} in {path}:{number + 1}") from None
         except OSError as error:
             raise unreadable(path, error) from None
+
+
+def _check_ends(line, path):
+    """Raises ValueError for a file that has only carriage returns, which end no line here."""
+    if "\r" in line.rstrip("\r\n") and not line.endswith("\n"):
+        raise ValueError(
+            f"Expected lines that end with \\n or \\r\\n. Received: {path}, which has \\r alone, as files of old "
+            "Macintoshes do; save it with \\n"
+        )
 
 
 def lines_of(path, encoding):

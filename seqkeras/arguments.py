@@ -49,7 +49,7 @@ def at_least(least, **numbers):
 def above_zero(**numbers):
     """Each a finite number above 0."""
     for name, number in numbers.items():
-        if not isinstance(number, Real) or not 0 < number < math.inf:
+        if not isinstance(number, Real) or isinstance(number, bool) or not 0 < number < math.inf:
             raise ValueError(f"Expected {name} above 0. Received: {name}={number!r}")
 
 
@@ -64,7 +64,7 @@ def between(lowest, highest, **numbers):
     """Each tensor's numbers from `lowest` to `highest`. Checked outside of graphs only, where values are known."""
     for name, tensor in numbers.items():
         values = values_of(tensor)
-        outside = values[(values < lowest) | (values > highest)] if values is not None else ()
+        outside = values[~((values >= lowest) & (values <= highest))] if values is not None else ()
         if len(outside):
             raise ValueError(f"Expected {name} from {lowest} to {highest}. Received: {outside[0]} among {name}")
 

@@ -8,7 +8,7 @@ from seqkeras.embeddings import Embedding
 from seqkeras.encoders import BagEncoder, ConvolutionEncoder, RecurrentEncoder, TransformerEncoder, WindowEncoder
 from seqkeras.pooling import POOLINGS
 from seqkeras.sequence_model import SequenceModel
-from seqkeras.signatures import spec, streaming
+from seqkeras.signatures import named, of_a_step, spec, streaming
 from seqkeras.tokens import UNKNOWN
 from seqkeras.transformer import Positions
 
@@ -141,6 +141,8 @@ class Reader(SequenceModel):
                 "Expected encoder='recurrent' and bidirectional=False, to read step by step. "
                 f"Received: encoder={self.encoder!r}, bidirectional={self.bidirectional}"
             )
+        if not hasattr(batch, "dtype"):  # of a graph it may be a tensor
+            arguments.positive(batch=batch)
         layers = self.body.start(batch)
         so_far = ops.zeros((batch, self.body.width), dtype=layers[0].dtype)
         return (*layers, *(so_far, so_far[:, :1])[: self._kept()])
@@ -158,7 +160,10 @@ class Reader(SequenceModel):
             inputs: as of a call, without the axis of time and without "length".
             state: as of `start`.
         """
-        inputs = {name: x[:, None] for name, x in inputs.items()}
+        expected, states = of_a_step(self, None)
+        given = inputs if isinstance(inputs, dict) else {"inputs": inputs}
+        arguments.tensors({**given, **named(state)}, {**expected, **states})
+        inputs = {name: inputs[name][:, None] for name in expected}
         if self.vocab_size is None:
             inputs["length"] = ops.ones_like(inputs["values"][:, 0, 0], dtype="int32")
         x, mask, _ = self._enter(inputs, training=False)

@@ -6,13 +6,16 @@ A search over fixed shapes is itself a model: called, compiled, batched, saved a
 import keras
 from keras import ops
 
-from seqkeras import arguments
+from seqkeras import arguments, masks
 from seqkeras.batches import Limits, refusals
 from seqkeras.keras_model import KerasModel
 from seqkeras.reading import Reader
 from seqkeras.saving import saveable
 from seqkeras.tokens import END, PAD, START
 
+BELOW_1 = 1 - 2**-24  # the largest number below 1 of float32
+HOTTEST = 1e9  # of temperatures: above it all tokens are equally likely but for rounding
+LEAST_P = 1e-12  # of `top_p`: below it the likeliest token alone is left
 COLDEST = 1e-6  # of temperatures: below it one token has all probability but for rounding
 
 
@@ -149,18 +152,27 @@ class Sample(Search):
     def __init__(self, model, max_length, temperature=1.0, top_k=None, top_p=None, **kwargs):
         super().__init__(model, max_length, **kwargs)
         arguments.above_zero(temperature=temperature)
+        if temperature > HOTTEST:
+            raise ValueError(f"Expected temperature of at most {HOTTEST:g}. Received: temperature={temperature}")
         arguments.positive_or_none(top_k=top_k)
         if top_p is not None:
             arguments.above_zero(top_p=top_p)
             if top_p > 1:
                 raise ValueError(f"Expected top_p above 0 and at most 1. Received: top_p={top_p}")
 
+    def generate(self, inputs):
+        arguments.tensors(inputs, {"uniform": self.extra_inputs(None)["uniform"]})
+        arguments.between(0, BELOW_1, uniform=ops.cast(inputs["uniform"], "float32"))
+        arguments.between(0, HOTTEST, temperature=inputs.get("temperature", self.temperature))
+        return super().generate(inputs)
+
     def choose(self, logits, t, inputs):
         temperature = ops.cast(inputs.get("temperature", self.temperature), "float32")
-        temperature = ops.maximum(ops.reshape(temperature, (-1, 1)), COLDEST)
-        p = ops.softmax(ops.cast(logits, "float32") / temperature)
-        p = ops.cumsum(likeliest(p, self.top_k, self.top_p), axis=-1)
-        u = ops.take(inputs["uniform"], t, axis=1)[:, None] * p[:, -1:]
+        temperature = ops.clip(ops.reshape(temperature, (-1, 1)), COLDEST, HOTTEST)
+        excluded = logits < masks.lowest(logits.dtype) / 2  # by a prompt: hot as it may be
+        z = ops.where(excluded, masks.lowest("float32"), ops.cast(logits, "float32") / temperature)
+        p = ops.cumsum(likeliest(ops.softmax(z), self.top_k, self.top_p), axis=-1)
+        u = ops.minimum(ops.take(inputs["uniform"], t, axis=1), BELOW_1)[:, None] * p[:, -1:]
         return ops.minimum(ops.sum(ops.cast(p <= u, "int32"), axis=-1), logits.shape[-1] - 1)
 
     def extra_inputs(self, batch):
@@ -181,7 +193,7 @@ def likeliest(p, top_k=None, top_p=None):
     least = ranked[:, -1:]
     if top_p is not None:
         before = ops.cumsum(ranked, axis=-1) - ranked
-        enough = top_p * ops.sum(ranked, axis=-1, keepdims=True)
+        enough = max(top_p, LEAST_P) * ops.sum(ranked, axis=-1, keepdims=True)
         least = ops.min(ops.where(before < enough, ranked, 1.0), axis=-1, keepdims=True)
     return ops.where(p >= least, p, 0.0)
 

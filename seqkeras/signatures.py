@@ -11,12 +11,12 @@ def stepwise(model, inputs):
     """`encode` (inputs -> state) and `step` (ids and state -> logits and state), for a caller with its own loop."""
 
     def encode(inputs):
-        return _named(model.start(inputs))
+        return named(model.start(inputs))
 
     def step(inputs):
         state = tuple(inputs[name] for name in sorted(inputs) if name.startswith("state"))
         logits, state = model.step(inputs["ids"], state)
-        return {"logits": logits, **_named(state)}
+        return {"logits": logits, **named(state)}
 
     return {
         "encode": (encode, inputs),
@@ -29,19 +29,23 @@ def streaming(model, batch):
 
     The state that it asks for begins at zero.
     """
-    inputs = {
-        name: spec(batch, *one.shape[2:], dtype=one.dtype)
-        for name, one in model.reads(batch, None).items()
-        if name != "length"
-    }
-    state = {name: spec(batch, *one.shape[1:], dtype=one.dtype) for name, one in _named(model.start(1)).items()}
+    inputs, state = of_a_step(model, batch)
 
     def step(given):
         answer, new = model.step({name: given[name] for name in inputs}, tuple(given[name] for name in sorted(state)))
-        return {**answer, **_named(new)}
+        return {**answer, **named(new)}
 
     return {"step": (step, {**inputs, **state})}
 
 
-def _named(state):
+def of_a_step(model, batch):
+    """What `step` of a model that reads step by step takes: (inputs, state), dicts of shapes by name."""
+    reads = {name: one for name, one in model.reads(batch, None).items() if name != "length"}
+    inputs = {name: spec(batch, *one.shape[2:], dtype=one.dtype) for name, one in reads.items()}
+    state = named(model.start(1)).items()
+    return inputs, {name: spec(batch, *one.shape[1:], dtype=one.dtype) for name, one in state}
+
+
+def named(state):
+    """A tuple of tensors as a dict, in their order."""
     return {f"state_{i:02d}": tensor for i, tensor in enumerate(state)}

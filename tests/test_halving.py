@@ -81,3 +81,10 @@ def test_weights_beyond_16_bits_are_refused(tmp_path):
     with pytest.raises(ValueError, match="Expected weights from -65,504 to 65,504 .*Received: .*bias"):
         export.to_tflite(model, tmp_path / "x", LENGTH, "float16")
     assert not (tmp_path / "x").exists()
+
+
+def test_tables_of_products_do_not_take_the_place_of_smaller_weights(tmp_path):
+    model = seqkeras.SequenceClassifier(2000, 3, units=32)
+    for growth in (1, 2):
+        size = export.to_tflite(model, tmp_path / "x", LENGTH, "float16", growth=growth)["bytes"]
+        assert size < growth * 2 * model.count_params() + 20_000

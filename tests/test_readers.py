@@ -156,6 +156,18 @@ def test_slots(snips):
     assert pairs.rows == [row[:2] for row in records] and pairs.names == ("words", "tags")
 
 
+def test_names_of_columns_need_a_header(file):
+    path = file("a.tsv", "t\tl\na\tx\n")
+    with pytest.raises(ValueError, match="Expected numbers of columns with header=False. Received: columns=..t., .l.."):
+        readers.table(path, ("t", "l"), header=False)
+
+
+def test_a_file_with_carriage_returns_alone_is_refused(file):
+    with pytest.raises(ValueError, match="Expected lines that end with .*Received: .*which has .r alone"):
+        readers.table(write(file("a.tsv", "x"), b"a\tx\rc\ty\rd\tx\r"), (0, 1), header=False)
+    assert len(readers.table(write(file("b.csv", "x"), b'"a\rb",x\n"c",y\n'))) == 2
+
+
 def test_slots_of_a_folder_are_its_three_usual_files(tmp_path):
     for name, line in {"seq.in": "play it", "seq.out": "O O", "label": "Play"}.items():
         (tmp_path / name).write_text(line + "\n")

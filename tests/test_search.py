@@ -198,7 +198,7 @@ def test_how_many_of_the_likeliest_is_checked(options):
         Sample(seqkeras.Seq2Seq(V, units=4), 3, **options)
 
 
-@pytest.mark.parametrize("temperature", [0, -1.0, "hot", float("inf")])
+@pytest.mark.parametrize("temperature", [0, -1.0, "hot", float("inf"), True])
 def test_a_temperature_that_is_none_is_refused(temperature):
     with pytest.raises(ValueError, match="Expected temperature above 0. Received: temperature="):
         Sample(seqkeras.Seq2Seq(V, units=4), 3, temperature)
@@ -222,3 +222,43 @@ def test_what_cannot_be_searched_is_refused():
         Sample(model, 5)({"label": label, "uniform": np.zeros((2, 3), "float32")})
     with pytest.raises(ValueError, match="Expected inputs of one batch. Received: .*uniform .1, 5."):
         Sample(model, 5)({"label": label, "uniform": np.zeros((1, 5), "float32")})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_prompt_is_certain_however_hot(dtype, seed):
+    model = seqkeras.LanguageModel(V, 4, dtype=dtype)
+    prompt = {"prompt": np.array([[5, 6]], "int32"), "uniform": np.full((1, 4), 0.999, "float32")}
+    for temperature in (1e4, 1e9):
+        said = Sample(model, 4).generate({**prompt, "temperature": np.array([temperature], "float32")})
+        assert np.array(said["ids"])[0, :2].tolist() == [5, 6] and said["log_probability"][0] > -20
+
+
+def test_what_is_drawn_is_likely_at_the_limits_of_float32(seed):
+    model, inputs = setting("attention")
+    greedy = Greedy(model, T)(inputs)
+    for top_p in (1e-30, 1e-50):
+        drawn = Sample(model, T, top_p=top_p)({**inputs, "uniform": np.full((4, T), 0.5, "float32")})
+        np.testing.assert_array_equal(drawn, greedy)
+    almost = np.full((4, T), 1 - 2**-24, "float32")
+    np.testing.assert_array_equal(Sample(model, T, top_k=1)({**inputs, "uniform": almost}), greedy)
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"uniform": np.full((1, 3), 1 - 1e-9)}, "Expected uniform from 0 to 0.99.*Received: 1.0"),
+        ({"uniform": np.full((1, 3), -0.1)}, "Expected uniform from 0"),
+        ({"temperature": np.array([np.nan], "float32")}, "Expected temperature from 0 to .*Received: nan"),
+        ({"temperature": np.array([-1.0], "float32")}, "Expected temperature from 0 to .*Received: -1.0"),
+        ({"temperature": np.array([np.inf], "float32")}, "Expected temperature from 0 to .*Received: inf"),
+    ],
+)
+def test_what_cannot_be_drawn_with_is_refused(changed, match):
+    model = seqkeras.SequenceGenerator(V, 3, units=4)
+    inputs = {"label": np.zeros(1, "int32"), "uniform": np.full((1, 3), 0.5)}
+    with pytest.raises(ValueError, match=match):
+        Sample(model, 3)({**inputs, **changed})
+    whole_numbers = {**inputs, "uniform": np.zeros((1, 3), "int32")}
+    np.testing.assert_array_equal(
+        Sample(model, 3)(whole_numbers), Sample(model, 3)({**inputs, "uniform": np.zeros((1, 3))})
+    )

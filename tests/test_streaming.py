@@ -143,3 +143,30 @@ def test_a_step_that_says_something_else_is_not_shipped(tmp_path, seed):
     with pytest.raises(ValueError, match="interpreter_step: 4 of 4 rows differ") as error:
         export.parity(same, tmp_path / "x", values(rng))
     assert "compiled_step: 4" in str(error.value) and "interpreter: " not in str(error.value)
+
+
+def test_steps_that_do_not_fit_are_refused():
+    model = seqkeras.SequenceTagger(20, 2, 4, bidirectional=False)
+    state, ids = model.start(2), np.array([4, 5], "int32")
+    for inputs, wrong in (({"ids": ids[:1]}, state), ({"ids": ids}, ()), (ids, state), ({"ids": ids[:, None]}, state)):
+        with pytest.raises(ValueError, match="Expected inputs .*Received: "):
+            model.step(inputs, wrong)
+    for batch in (-1, 2.5, "a", None):
+        with pytest.raises(ValueError, match="Expected batch to be a positive integer. Received: batch="):
+            model.start(batch)
+
+
+def test_values_that_are_none_are_refused_by_a_bundle(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    model = livelier(seqkeras.SequenceClassifier(None, 2, units=4, input_units=D, bidirectional=False), rng)
+    export.write_bundle(model, tmp_path / "x", T, inputs=values(rng), labels=["a", "b"])
+    classify, rows = load_bundle(tmp_path / "x"), np.ma.array(np.zeros((2, D)))
+    rows[1, 1] = np.ma.masked
+    with pytest.raises(ValueError, match="Expected values without masked ones. Received: 1 masked"):
+        classify(rows)
+    for wrong, match in ((["abc"], "text"), ([[1j] * D], "complex"), ([[1.0], [1.0, 2.0]], "different lengths")):
+        with pytest.raises(ValueError, match=f"Expected numbers .*{match}"):
+            classify(wrong)
+    for wrong in ("aa", None):
+        with pytest.raises(ValueError, match="Expected an iterable of tokens or rows. Received: "):
+            classify.stream(wrong)

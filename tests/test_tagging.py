@@ -250,7 +250,9 @@ def test_one_class_is_refused_where_its_probability_would_be_1_for_everything():
         lambda: seqkeras.JointTagger(9, 1, 3, 4),
         lambda: seqkeras.JointTagger(9, 3, 1, 4),
     ):
-        with pytest.raises(ValueError, match="Expected num_(classes|tags) of 2 or more.* Received: .*=1; for yes or no take two"):
+        with pytest.raises(
+            ValueError, match="Expected num_(classes|tags) of 2 or more.* Received: .*=1; for yes or no take two"
+        ):
             make()
     seqkeras.SequenceTagger(9, 1, 4, outputs="labels"), seqkeras.SequenceTagger(9, 1, 4, outputs="values")
     seqkeras.SequenceGenerator(9, 1, 4)

@@ -232,3 +232,19 @@ def test_a_part_of_its_own_precision_leaves_in_float32_too():
     twin, source = in_float32(search), np.full((1, 5), 7, "int32")
     assert search.dtype_policy.name == "float32" and in_float32(twin) is twin
     assert twin.model({"source": source, "target": source}).dtype == "float32"
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(wrong, tmp_path):
+    model = seqkeras.SequenceClassifier(9, 2, units=4)
+    table = model.embedding.embeddings.numpy()
+    table[7] = wrong
+    model.embedding.embeddings.assign(table)
+    for write in (
+        lambda: export.to_tflite(model, tmp_path / "x", 5),
+        lambda: export.to_saved_model(model, tmp_path / "y"),
+    ):
+        with pytest.raises(
+            ValueError, match="Expected finite weights. Received: .*embeddings with nan or inf.*diverged"
+        ):
+            write()

@@ -32,6 +32,8 @@ def table(path, columns=None, delimiter=None, header=None, encoding="utf-8", quo
     named = any(isinstance(column, str) for column in columns or ())
     if header is not None:
         switch(header=header)
+        if named and not header:
+            raise ValueError(f"Expected numbers of columns with header=False. Received: columns={columns}")
     lines, seen, divider = divided(path, delimiter, encoding)
     with _fields_of_any_length():
         rows = ((line, row if any(map(str.strip, row)) else []) for line, row in rows_of(path, lines, divider, quotes))
