@@ -78,12 +78,19 @@ class Bundle:
         values = numbers(given).astype("float64")
         if values.ndim != 2 or values.shape[1] != width or not fewest <= len(values) <= length:
             raise ValueError(f"Expected values [T, {width}], T from {fewest} to {length}. Received: {values.shape}")
+        return self.scaled(values)
+
+    def scaled(self, values, first=0):
+        """Values [T, D] in the scale that the model learnt from; `first` is the number of the first row."""
+        width = self.inputs["values"]["shape"][2]
+        if values.ndim != 2 or values.shape[1] != width:
+            raise ValueError(f"Expected a row [{width}]. Received: {list(values.shape[1:])}")
         with np.errstate(over="ignore"):
-            scaled = ((values - self._mean) / self._deviation).astype("float32")
+            scaled = ((values.astype("float64") - self._mean) / self._deviation).astype("float32")
         for step, variable in np.argwhere(~np.isfinite(scaled)):
             named = self._variables[variable] if self._variables else variable
             raise ValueError(
-                f"Expected finite values. Received: {values[step, variable]} in step {step}, variable {named}"
+                f"Expected finite values. Received: {values[step, variable]} in step {first + step}, variable {named}"
             )
         return scaled
 
@@ -106,14 +113,16 @@ class Reading(Bundle):
         return {"values": padded, "length": np.array([len(values)], "int32")}, len(values)
 
     def stream(self, steps):
-        """The answer after each of `steps`, as soon as it has come: an iterator.
+        """An answer for each token or row, as soon as it has come: an iterator.
 
         Args:
-            steps: an iterable of tokens as they are written, words or characters, or of rows of D values.
+            steps: an iterable of texts, of one token or several each, or of rows of D values.
 
         Returns:
-            Of a classifier the answer to all steps so far, {label: probability}; of a tagger (token, tag, probability);
-            of a joint tagger {"label": as a classifier, "tag": as a tagger}.
+            Of a classifier the answer to all so far, {label: probability}. Of a tagger (token, tag, probability), or
+            (token, {label: probability or value}) where its outputs are not one of the classes; of rows the number of
+            the row, from 0, is in the place of the token. Of a joint tagger {"label": as a classifier, "tag": as a
+            tagger}.
         """
         if isinstance(steps, str) or not isinstance(steps, Iterable):
             raise ValueError(f"Expected an iterable of tokens or rows. Received: {type(steps).__name__} {steps!r:.40}")
@@ -127,19 +136,28 @@ class Reading(Bundle):
     def _stream(self, steps):
         inputs = self._model.inputs("step")
         state = {name: np.zeros(*spec) for name, spec in inputs.items() if name.startswith("state_")}
-        for number, step in enumerate(steps):
-            outputs = self._ask("step", {**state, **self._one(step)})
+        for piece, given in self._pieces(steps):
+            outputs = self._ask("step", {**state, **given})
             state = {name: outputs.pop(name) for name in state}
-            yield self.told(number if "values" in inputs else step, {name: one[0] for name, one in outputs.items()})
+            yield self.answer(piece, {name: one[0] for name, one in outputs.items()})
 
-    def _one(self, step):
-        """A token or a row of values as `step` takes it."""
-        if "values" in self.inputs:
-            return {"values": self.values([step])}
-        ids = {name: self.ids(step, name)[:, :2] for name in self.inputs}
-        if ids["ids"].shape[1] > 1 and np.all(ids["ids"] != PAD):
-            raise ValueError(f"Expected one token a step. Received: {step!r}, which is more than one")
-        return {name: one[:, 0] for name, one in ids.items()}
+    def _pieces(self, steps):
+        """(token or number of the row, inputs of `step`) for each token or row."""
+        for number, step in enumerate(steps):
+            if "values" in self.inputs:
+                yield number, {"values": self.scaled(numbers(step)[None], number)}
+                continue
+            ids = {name: self.ids(step, name) for name in self.inputs}
+            for t, piece in enumerate(self.pieces(step)):
+                yield piece, {name: one[:, t] for name, one in ids.items()}
+
+    def answer(self, piece, outputs):
+        """The answer to a token or row, or of a classifier to the whole.
+
+        Args:
+            outputs: dict of arrays without the axes of batch and time.
+        """
+        raise NotImplementedError
 
     def pieces(self, given):
         """The tokens of a text as they were written; of real values the numbers of the steps."""
@@ -178,9 +196,9 @@ class Classifier(Reading):
 
     def __call__(self, given):
         inputs, _ = self.read(given)
-        return self.told(None, {"probabilities": self.run(**inputs)["probabilities"][0]})
+        return self.answer(None, {"probabilities": self.run(**inputs)["probabilities"][0]})
 
-    def told(self, step, outputs):
+    def answer(self, piece, outputs):
         return _likeliest_first(self.named(outputs["probabilities"], self.manifest["labels"]))
 
 
@@ -197,10 +215,10 @@ class Tagger(Reading):
             return list(zip(pieces, distributions, strict=True))
         return _tagged(pieces, distributions)
 
-    def told(self, step, outputs):
+    def answer(self, piece, outputs):
         (numbers,) = outputs.values()
         one = self.named(numbers, self.manifest["labels"])
-        return (step, one) if self.manifest["outputs"] != "class" else _tagged([step], [one])[0]
+        return (piece, one) if self.manifest["outputs"] != "class" else _tagged([piece], [one])[0]
 
     def spans(self, given):
         """[(type, text, start, end, probability)] where the tags are BIO: see `found`."""
@@ -232,9 +250,9 @@ class Understander(Reading):
         tags = [self.named(one, names["tags"]) for one in said["tags"][0, :steps]]
         return {"label": _likeliest_first(self.named(said["label"][0], names["label"])), "tags": tags}
 
-    def told(self, step, outputs):
+    def answer(self, piece, outputs):
         names = self.manifest["labels"]
-        (tag,) = _tagged([step], [self.named(outputs["tags"], names["tags"])])
+        (tag,) = _tagged([piece], [self.named(outputs["tags"], names["tags"])])
         return {"label": _likeliest_first(self.named(outputs["label"], names["label"])), "tag": tag}
 
 
@@ -249,29 +267,36 @@ def _likeliest_first(named):
 
 
 class Writer(Bundle):
-    """What writes a text: a call gives the text, `scored` with it how sure the model is.
+    """What writes a text: a call gives the text, `scored` its log-probability too.
 
-    Called with `temperature`, a number from 0, a sampling search takes that in the place of its own.
+    Both take `temperature`, a number from 0, for a sampling search in the place of its own.
     """
 
     role = "target"  # of the tokenizer that makes text of ids
 
-    def __call__(self, given, temperature=None):
-        return self.text(self._written(given, temperature)["ids"])
-
     def scored(self, given, temperature=None):
-        """(text, log-probability of all its tokens together; the model's own, without a temperature)."""
+        """(text, natural logarithm of the probability of all its tokens together, END included, a prompt not).
+
+        It is the model's own probability, without a temperature.
+        """
         outputs = self._written(given, temperature)
         if "log_probability" not in outputs:
             raise ValueError("Expected a bundle with log-probabilities: export the model again. Received: an older one")
-        return self.text(outputs["ids"]), float(outputs["log_probability"][0])
+        return self._text(outputs["ids"]), float(outputs["log_probability"][0])
 
-    def text(self, ids):
-        """What the model wrote."""
+    def inputs_of(self, given):
+        """The task's inputs, dict of arrays, of what a call was given."""
+        raise NotImplementedError
+
+    def write(self, given, temperature):
+        """The text."""
+        return self._text(self._written(given, temperature)["ids"])
+
+    def _text(self, ids):
         return self._tokenizers[self.role].decode(ids[0])
 
     def _written(self, given, temperature):
-        return self.run(**self.reading(given), **self._chosen(temperature))
+        return self.run(**self.inputs_of(given), **self._chosen(temperature))
 
     def _chosen(self, temperature):
         if temperature is None:
@@ -292,14 +317,20 @@ class Writer(Bundle):
 class Translator(Writer):
     """`translate("text")` -> text."""
 
-    def reading(self, text):
+    def __call__(self, text, temperature=None):
+        return self.write(text, temperature)
+
+    def inputs_of(self, text):
         return {"source": self.ids(text, "source")}
 
 
 class Generator(Writer):
     """`generate("label")` -> text."""
 
-    def reading(self, label):
+    def __call__(self, label, temperature=None):
+        return self.write(label, temperature)
+
+    def inputs_of(self, label):
         names = self.manifest["labels"]
         if label not in names:
             raise ValueError(f"Expected a label among {', '.join(map(repr, names))}. Received: label={label!r}")
@@ -311,7 +342,10 @@ class Continuer(Writer):
 
     role = "text"
 
-    def reading(self, text):
+    def __call__(self, text, temperature=None):
+        return self.write(text, temperature)
+
+    def inputs_of(self, text):
         return {"prompt": self.ids(text, "prompt", fewest=0)}
 
 

@@ -30,9 +30,8 @@ def held_out(batches, n, model):
         raise ValueError(f"Expected batches of examples. Received: batches of type {type(batches).__name__}")
     given.check_model(model)
     _, specs = next(iter(model.signatures(None, None).values()))
-    drawn = model.drawn if hasattr(model, "drawn") else lambda *_: {}
-    random = np.random.default_rng(0).random
-    wanted = [name for name in specs if name not in drawn(1, random)]
+    extra = model.extra_inputs(None) if hasattr(model, "extra_inputs") else {}
+    wanted = [name for name in specs if name not in extra]
     columns, targets = {name: [] for name in wanted}, []
     for features, *said in batches:
         features = features if isinstance(features, dict) else {wanted[0]: features}
@@ -52,7 +51,10 @@ def held_out(batches, n, model):
     inputs = {name: array[rows] for name, array in inputs.items()}
     if "prompt" in inputs:
         inputs["prompt"] = _beginnings(inputs["prompt"])
-    inputs |= {name: np.asarray(x, "float32") for name, x in drawn(len(rows), random).items()}
+    if extra:
+        random = np.random.default_rng(0)
+        drawn = model.drawn(len(rows), lambda shape: random.random(shape, "float32"))
+        inputs |= {name: np.asarray(x, "float32") for name, x in drawn.items()}
     return HeldOut(inputs, _targets(targets, rows))
 
 

@@ -136,18 +136,17 @@ def examples(model, inputs, specs):
             "Expected inputs as a dict of arrays by name, such as held_out gives. "
             f"Received: inputs of type {type(inputs).__name__}"
         )
-    missing = [name for name in specs if name not in inputs and name in getattr(model, "optional", ())]
-    if missing and inputs:
-        rows = len(next(iter(inputs.values())))
-        own = model.drawn(rows, np.zeros)
-        inputs = {**inputs, **{name: keras.ops.convert_to_numpy(own[name]) for name in missing}}
-    if inputs.keys() != specs.keys():
+    own = [name for name in getattr(model, "optional", ()) if name not in inputs]
+    if inputs.keys() != specs.keys() - own:
         raise ValueError(f"Expected inputs {sorted(specs)}. Received: {sorted(map(str, inputs))}")
-    arrays = {name: _array(name, inputs[name], dtype) for name, (_, dtype) in specs.items()}
+    arrays = {name: _array(name, inputs[name], dtype) for name, (_, dtype) in specs.items() if name in inputs}
     rows = {array.shape[:1] for array in arrays.values()}
     if len(rows) != 1 or rows & {(), (0,)}:
         shapes = {name: array.shape for name, array in arrays.items()}
         raise ValueError(f"Expected inputs of one or more rows each, as many of all. Received: shapes {shapes}")
+    if own:
+        drawn = model.drawn(len(next(iter(arrays.values()))), np.zeros)
+        arrays |= {name: keras.ops.convert_to_numpy(drawn[name]) for name in own}
     _, free = next(iter(model.signatures(None, None).values()))
     padded, lengths = {}, {}
     for name, array in arrays.items():

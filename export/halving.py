@@ -23,7 +23,7 @@ def halved(data):
             *(_half(model, graph, tensor, halves) for tensor in sorted(read) if _fits(model, graph, tensor)),
             *graph.operators,
         ]
-    for buffer in halves:
+    for buffer in halves.keys() - {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}:
         model.buffers[buffer].data = None
     builder = flatbuffers.Builder(len(data))
     builder.Finish(model.Pack(builder), b"TFL3")
@@ -32,7 +32,7 @@ def halved(data):
 
 def _fits(model, graph, tensor):
     """Whether a tensor is a constant of float32 that float16 holds, large enough to pay."""
-    if tensor < 0 or not flatbuffer.has_numbers(model, graph, tensor):
+    if tensor < 0 or tensor in graph.outputs or not flatbuffer.has_numbers(model, graph, tensor):
         return False
     if flatbuffer.dtype(graph.tensors[tensor]) != "float32":
         return False

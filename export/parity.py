@@ -11,7 +11,7 @@ from seqkeras.export import dependence, given, quality, texts
 from seqkeras.export.reference import CHUNK, Reference, chunks, one_by_one, openings
 from seqkeras.export.runtime import RUNTIMES, Interpreter
 from seqkeras.export.saved_model import to_saved_model
-from seqkeras.export.stepping import PROBABILITY, TIE, logits, stepped, streamed
+from seqkeras.export.stepping import PROBABILITY, TIE, step_logits, stepped, streamed
 
 
 def parity(
@@ -55,8 +55,7 @@ def parity(
         dict: "examples", "keras" (metric); for each of "saved_model", "interpreter", "compiled" and, of a search or a
         model that reads step by step, "interpreter_step", "compiled_step" (the file's `step`) the rows "compared",
         "equal" (each token, or the likeliest class) and "excused", the largest "difference" of float outputs, "metric",
-        and "milliseconds" an example, the median; a step, where a model reads by it. "saved_model" has the number of
-        "texts" compared.
+        and "milliseconds" an example, the median. "saved_model" has the number of "texts" compared.
         With targets "quality", the figures of Keras's answers beside them.
 
     Raises:
@@ -134,10 +133,11 @@ class Comparison:
         order = np.random.default_rng(self.n).permutation(self.n)
         self._twice(name, lambda rows: one_by_one(lambda one: runtime.run(task, one), padded, rows), order)
         if reference.streams:
-            got, milliseconds = streamed(runtime, padded, expected)
+            got, milliseconds, leaks = streamed(runtime, padded, expected)
             self._judge(f"{name}_step", got, _compared(reference, self.inputs, expected, got), milliseconds)
+            self.faults += [f"{name}_step: a second call gave other answers than the first"] * leaks
         if reference.writes:
-            opening = openings(lambda one, ids: logits(runtime, one, ids[0])[None], padded, expected["ids"])
+            opening = openings(lambda one, ids: step_logits(runtime, one, ids[0])[None], padded, expected["ids"])
             dependence.check(f"{name}_step", self.inputs, {"logits": opening}, task)
             got, compared, milliseconds, leaks = stepped(reference, runtime, self.inputs, padded, expected["ids"])
             self._judge(f"{name}_step", got, compared, milliseconds)
@@ -180,7 +180,7 @@ def rounding(model, rounded, inputs, metric=None, bound=None):
         metric, bound: as of `parity`.
 
     Returns:
-        dict: "compared", "equal" and "difference" as of `parity`; with a metric "keras" and "metric".
+        dict: "compared", "equal" and "difference" as of `parity`; with a metric "bound", "keras" and "metric".
 
     Raises:
         ValueError: the metrics lie further apart than `bound`.
@@ -193,7 +193,7 @@ def rounding(model, rounded, inputs, metric=None, bound=None):
         **{name: compared[name] for name in ("equal", "difference")},
     }
     if metric is not None:
-        report |= {"keras": _figure(metric, expected), "metric": _figure(metric, got)}
+        report |= {"bound": float(bound), "keras": _figure(metric, expected), "metric": _figure(metric, got)}
         if not abs(report["metric"] - report["keras"]) <= bound:
             raise ValueError(
                 f"Expected rounded weights to change the metric by at most {bound}. Received: {report['metric']:.6g}, "

@@ -18,7 +18,8 @@ MEANT = {
 }
 ANSWERS = {
     "ids": f"ids of a text, END ({END}) behind the last, then PAD ({PAD}); tokenizers/{{role}} makes text of them",
-    "log_probability": "of all these ids together, as the model has it: its logarithm",
+    "log_probability": "natural logarithm of the probability that the model gives these ids, END included; that of a "
+    "prompt is 1, and temperature does not change it",
     "probabilities": "one for each label, in the order of manifest.json",
     "values": "one for each label, in the order of manifest.json",
     "next": "the values that follow, a row a step{scaled}",
@@ -245,4 +246,5 @@ def _py(notes, task, inputs, outputs, threads):
 
 
 def _size(one):
-    return f"// {prod(one['shape'])} numbers"
+    count = prod(one["shape"])
+    return f"// {count} number{'s'[: count != 1]}"

@@ -17,7 +17,7 @@ def stepped(reference, runtime, inputs, padded, ids):
 
     Returns: outputs, what `_compared` says, milliseconds an example, and whether a second call gave other logits.
     """
-    living, got = alive(ids), np.full_like(ids, PAD)
+    living, got, sure = alive(ids), np.full_like(ids, PAD), np.zeros(len(ids), "float32")
     wrong, excused, leaks, difference, seconds = [], 0, False, 0.0, []
     for start in range(0, len(ids), FEW):
         rows = np.arange(start, min(start + FEW, len(ids)))
@@ -27,13 +27,14 @@ def stepped(reference, runtime, inputs, padded, ids):
         for said, order in ((first, rows), (again, rows[::-1])):
             for row in order:
                 begin = time.perf_counter()
-                one = logits(
+                one = step_logits(
                     runtime, {name: array[row : row + 1] for name, array in padded.items()}, ids[row][living[row]]
                 )
                 seconds.append(time.perf_counter() - begin)
                 said[row - start, : len(one)] = one
         leaks |= not np.allclose(first, again, rtol=0, atol=PROBABILITY)
         got[rows] = np.where(lives, reference.choose(first, some), PAD)
+        sure[rows] = np.where(lives, _log_probabilities(first, got[rows]), 0).sum(axis=1)
         apart = np.where(lives[..., None], np.abs(expected.astype("float64") - first), 0)
         difference = max(difference, float(apart.max()))
         near = (apart <= TIE + PROBABILITY * np.abs(expected)).all(axis=(1, 2))
@@ -41,33 +42,55 @@ def stepped(reference, runtime, inputs, padded, ids):
         excused += int((near & np.any(got[rows] != ids[rows], axis=1)).sum())
     equal = int(np.all(got == ids, axis=1).sum())
     compared = {"equal": equal, "excused": excused, "difference": difference, "wrong": wrong}
-    return {"ids": got}, compared, 1000 * float(np.median(seconds)), leaks
+    return {"ids": got, "log_probability": sure}, compared, 1000 * float(np.median(seconds)), leaks
+
+
+def _log_probabilities(logits, ids):
+    """log softmax(logits)[id]: [n, T, V], [n, T] -> [n, T]."""
+    shifted = logits.astype("float64") - logits.max(axis=-1, keepdims=True)
+    chosen = np.take_along_axis(shifted, ids[..., None], axis=-1)[..., 0]
+    return chosen - np.log(np.exp(shifted).sum(axis=-1))
 
 
 def streamed(runtime, inputs, expected):
-    """The loop an app writes around `step` of a model that reads: (outputs as of the whole, milliseconds a step).
+    """The loop an app writes around `step` of a model that reads.
 
     A tagger's answers are those of each step, others that of the last. A row without a step keeps what is expected.
+
+    Returns: outputs as of the whole, milliseconds an example, and whether a second call gave others.
     """
-    got, seconds = {name: array.copy() for name, array in expected.items()}, []
-    fed = [name for name in inputs if name in runtime.inputs("step")]
-    real = inputs["values"] if "length" in inputs else inputs["ids"] != PAD
-    for row in range(len(real)):
-        steps = inputs["length"][row] if "length" in inputs else np.max(np.flatnonzero(real[row]), initial=-1) + 1
-        state = {name: np.zeros(shape, dtype) for name, (shape, dtype) in runtime.inputs("step").items()}
-        for t in range(steps):
+    first, again = ({name: array.copy() for name, array in expected.items()} for _ in range(2))
+    rows, seconds = range(len(next(iter(inputs.values())))), []
+    for got, order in ((first, rows), (again, reversed(rows))):
+        for row in order:
             begin = time.perf_counter()
-            outputs = runtime.run("step", {**state, **{name: inputs[name][row : row + 1, t] for name in fed}})
+            said = _steps(runtime, {name: array[row : row + 1] for name, array in inputs.items()})
             seconds.append(time.perf_counter() - begin)
-            for name in expected:
-                here = got[name][row, t] if got[name].ndim == 3 else got[name][row]
-                padding = "length" not in inputs and not real[row, t] and got[name].ndim == 3
-                here[...] = 0 if padding else outputs[name][0]
-            state |= {name: array for name, array in outputs.items() if name in state}
-    return got, 1000 * float(np.median(seconds)) if seconds else 0.0
+            for name in expected if said else ():
+                if got[name].ndim == 3:  # an answer a step
+                    got[name][row, : len(said)] = [one[name][0] for one in said]
+                else:
+                    got[name][row] = said[-1][name][0]
+    leaks = any(not np.allclose(first[name], again[name], rtol=0, atol=PROBABILITY) for name in first)
+    return first, 1000 * float(np.median(seconds)), leaks
 
 
-def logits(runtime, inputs, ids):
+def _steps(runtime, inputs):
+    """What the file's `step` says to each step of one row, up to its last real one."""
+    specs = runtime.inputs("step")
+    state = {name: np.zeros(shape, dtype) for name, (shape, dtype) in specs.items() if name not in inputs}
+    real = (
+        inputs["length"][0] if "length" in inputs else np.max(np.flatnonzero(inputs["ids"][0] != PAD), initial=-1) + 1
+    )
+    said = []
+    for t in range(real):
+        outputs = runtime.run("step", {**state, **{name: x[:, t] for name, x in inputs.items() if name in specs}})
+        state = {name: outputs.pop(name) for name in state}
+        said.append(outputs)
+    return said
+
+
+def step_logits(runtime, inputs, ids):
     """What the file's `step` says where each of `ids` [T] of one row was chosen: [T, V]."""
     state = {name: np.zeros(shape, dtype) for name, (shape, dtype) in runtime.inputs("step").items()}
     state |= runtime.run("encode", {name: inputs[name] for name in runtime.inputs("encode")})

@@ -38,6 +38,9 @@ def compared(signatures, task, inputs, tokenizers, labels):
     if "uniform" in inputs:  # the signature on strings draws numbers of its own
         drawn = {name: inputs[name][: len(texts)] for name in CHOOSING}
         written = _run(signatures[task], {**ids, **drawn})
+        said = _run(signatures[f"{task}_text"], {"label" if "label" in ids else "text": texts})
+        if said["text"].shape != (len(texts),) or not (said["log_probability"] <= CLOSE).all():
+            return len(texts), [f"the signature on strings gives {said}"]
         strings = {**written, "text": tokenizers[WRITTEN[task]].decode_batch(written["ids"]).numpy()}
     else:
         written = _run(signatures[task], ids)

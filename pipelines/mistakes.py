@@ -8,22 +8,24 @@ HEADER = re.compile(
     r"sentiment|intent|tags?|topic|language|name|source|input|output|content|body)s?|(v|x|y|col|column|field)_?\d*",
     re.IGNORECASE,
 )
-TEXTS, WORDS = ("text", "words", "source", "target"), 5  # columns of texts; words in a name of a column at most
+TEXTS = ("text", "words", "source", "target")
+WORDS, LETTERS = 5, 40  # in a name of a column at most
 ENOUGH = 20  # records before what they have in common says something
 
 
-def check(records, columns, header=()):
+def check(records, columns, names=(), header=""):
     """Refuses what can only be a mistake, and warns of what is most likely one.
 
     Args:
         records: Records.
         columns: what stands in each column.
-        header: the names that the columns have in their source, or none.
+        names: of the columns in their source, or none.
+        header: as of `Records`: the line with these names.
 
     Raises:
         ValueError: a first record that is a header; texts and labels that are swapped, or one column taken for both.
     """
-    _check_header(records, columns, header)
+    _check_header(records, columns, names, header)
     if len(columns) != 2 or columns[0] == "values":
         return
     first, second = records.column(0), records.column(1)
@@ -52,18 +54,17 @@ def check(records, columns, header=()):
         )
 
 
-def _check_header(records, columns, header):
-    """Warns of names of columns that read like a record: a first line that was taken for a header."""
-    if len(header) != len(columns):
+def _check_header(records, columns, names, place):
+    """Warns of a first line that was said to be a header and reads like a record."""
+    if not place or len(names) != len(columns):
         return
-    for number, (name, column) in enumerate(zip(header, columns, strict=True)):
+    for number, (name, column) in enumerate(zip(names, columns, strict=True)):
         as_label = column == "label" and name in records.column(number)
-        if as_label or (column in TEXTS and len(name.split()) > WORDS):
+        if as_label or (column in TEXTS and (len(name.split()) > WORDS or len(name) > LETTERS)):
             what = "is the label of other records" if as_label else "is long for a name"
             warnings.warn(
-                f"Expected a header that names the columns. Received: {name!r:.80}, which {what}, in the line before "
-                f"{records.places[0]}: where that line is a record, leave out `header=True` (on the command line "
-                "--header)",
+                f"Expected a header that names the columns. Received: {name!r:.80}, which {what}, in {place}: where "
+                "that line is a record, leave out `header=True` (on the command line --header)",
                 stacklevel=2,
             )
             return

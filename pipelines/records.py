@@ -51,12 +51,14 @@ class Records:
         places: Places, where each row came from, "file:line".
         names: names of the columns, or () when they have none.
         skipped: Counter, why rows were left out and how often.
+        header: where a line was taken for a header only because it was said to be one, "file:line"; or "".
     """
 
     rows: list = field(repr=False)
     places: Places = field(repr=False)
     names: tuple = ()
     skipped: Counter = field(default_factory=Counter)
+    header: str = ""
 
     @property
     def read(self):
@@ -98,7 +100,7 @@ class Records:
         numbers = [column_number(column, self.names, width, "the records") for column in columns]
         names = tuple(self.names[number] for number in numbers) if self.names else ()
         rows = [tuple(row[number] for number in numbers) for row in self.rows]
-        return Records(rows, self.places, names, self.skipped)
+        return Records(rows, self.places, names, self.skipped, self.header)
 
     def take(self, indices, skipped=()):
         """The rows at these indices; `skipped` counts why rows are gone, from the source and from here."""

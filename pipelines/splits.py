@@ -72,7 +72,8 @@ def checked(data, columns, split):
                 f"{row!r:.80}; choose columns with `select`, or read a table with its own `delimiter`"
             )
     found = Records([_plain(row, columns, places, index) for index, row in enumerate(rows)], places, columns, skipped)
-    mistakes.check(found, columns, data.names if isinstance(data, Records) else ())
+    of_source = (data.names, data.header) if isinstance(data, Records) else ()
+    mistakes.check(found, columns, *of_source)
     return found
 
 

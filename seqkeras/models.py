@@ -109,7 +109,7 @@ class SequenceClassifier(Reader):
 
     def step(self, inputs, state):
         """inputs of one step `{"ids": [B]}` or `{"values": [B, D]}`, state -> (as `classify` of all so far, state)."""
-        _, whole, state = self.follow(inputs, state)
+        _, whole, _, state = self.one_step(inputs, state)
         return {"probabilities": ops.softmax(self.logits(whole))}, state
 
 

@@ -144,7 +144,7 @@ class Reader(SequenceModel):
         if not hasattr(batch, "dtype"):  # of a graph it may be a tensor
             arguments.positive(batch=batch)
         layers = self.body.start(batch)
-        so_far = ops.zeros((batch, self.body.width), dtype=layers[0].dtype)
+        so_far = ops.zeros((batch, self.body.width), dtype="float32")  # in which a mean over many steps is exact
         return (*layers, *(so_far, so_far[:, :1])[: self._kept()])
 
     def _kept(self):
@@ -153,8 +153,8 @@ class Reader(SequenceModel):
             return 2
         return int(self.residual and self.num_layers > 1)  # else the last vector is in the state of the top layer
 
-    def follow(self, inputs, state):
-        """One step: -> (its vector [B, W], the vector for all steps so far [B, W], state).
+    def one_step(self, inputs, state):
+        """One step: -> (its vector [B, W], the vector for all steps so far [B, W], its mask [B, 1], state).
 
         Args:
             inputs: as of a call, without the axis of time and without "length".
@@ -171,8 +171,8 @@ class Reader(SequenceModel):
         layers, pooled = state[:kept], state[kept:]
         y, new = self.body.step(x[:, 0], layers)
         new = tuple(ops.where(mask, one, old) for one, old in zip(new, layers, strict=True))
-        whole, pooled = self._pool(ops.where(mask, y, 0), mask, new, pooled)
-        return ops.where(mask, y, 0), whole, (*new, *pooled)
+        whole, pooled = self._pool(ops.cast(y, "float32"), mask, new, pooled)
+        return y, ops.cast(whole, y.dtype), mask, (*new, *pooled)
 
     def _pool(self, y, mask, layers, pooled):
         """(the vector for all steps so far, what is kept of them)."""

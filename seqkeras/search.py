@@ -16,7 +16,7 @@ from seqkeras.tokens import END, PAD, START
 BELOW_1 = 1 - 2**-24  # the largest number below 1 of float32
 HOTTEST = 1e9  # of temperatures: above it all tokens are equally likely but for rounding
 LEAST_P = 1e-12  # of `top_p`: below it the likeliest token alone is left
-COLDEST = 1e-6  # of temperatures: below it one token has all probability but for rounding
+COLDEST = 1e-6  # of temperatures above 0 that logits are divided by
 
 
 class Search(KerasModel):
@@ -44,10 +44,10 @@ class Search(KerasModel):
         self.built = True
 
     def call(self, inputs):
-        return self.generate(inputs)["ids"]
+        return self.scored(inputs)["ids"]
 
-    def generate(self, inputs):
-        """As a call, with how sure the model is: `{"ids": [B, T], "log_probability": [B]}`.
+    def scored(self, inputs):
+        """As a call, with the log-probability of the ids: `{"ids": [B, T], "log_probability": [B]}`.
 
         log p(y_1 .. y_T | inputs) = sum_t log p(y_t | y_1 .. y_{t-1}, inputs)
 
@@ -100,7 +100,7 @@ class Search(KerasModel):
         """The whole task beside the model's own `encode` and `step`."""
         signatures = self.model.signatures(batch, length)
         inputs = {**signatures["encode"][1], **self.extra_inputs(batch)}
-        return {self.model.task: (self.generate, inputs), **signatures}
+        return {self.model.task: (self.scored, inputs), **signatures}
 
 
 @saveable
@@ -131,9 +131,9 @@ class Sample(Search):
 
         y_t = min { v : sum_{w <= v} p(w) > u_t },     p = softmax(logits / temperature)
 
-    With `top_k` the k likeliest tokens alone are drawn from (Fan, Lewis & Dauphin 2018, section 5.4); with `top_p` the
-    fewest likeliest whose probabilities make up p (Holtzman et al. 2020, section 3.1), of those that `top_k` leaves.
-    Tokens that are as likely as the last of them are among them.
+    Top-k sampling (Fan, Lewis & Dauphin 2018, section 5.4) draws from the k likeliest tokens alone; nucleus sampling,
+    `top_p` (Holtzman et al. 2020, section 3.1), from the fewest likeliest whose probabilities make up p, of those that
+    `top_k` leaves. Ties with the last kept token are kept.
 
     Args:
         model, max_length: as for `Greedy`.
@@ -160,20 +160,23 @@ class Sample(Search):
             if top_p > 1:
                 raise ValueError(f"Expected top_p above 0 and at most 1. Received: top_p={top_p}")
 
-    def generate(self, inputs):
+    def scored(self, inputs):
         arguments.tensors(inputs, {"uniform": self.extra_inputs(None)["uniform"]})
         arguments.between(0, BELOW_1, uniform=ops.cast(inputs["uniform"], "float32"))
         arguments.between(0, HOTTEST, temperature=inputs.get("temperature", self.temperature))
-        return super().generate(inputs)
+        return super().scored(inputs)
 
     def choose(self, logits, t, inputs):
         temperature = ops.cast(inputs.get("temperature", self.temperature), "float32")
-        temperature = ops.clip(ops.reshape(temperature, (-1, 1)), COLDEST, HOTTEST)
+        temperature = ops.minimum(ops.reshape(temperature, (-1, 1)), HOTTEST)
         excluded = logits < masks.lowest(logits.dtype) / 2  # by a prompt: hot as it may be
-        z = ops.where(excluded, masks.lowest("float32"), ops.cast(logits, "float32") / temperature)
+        z = ops.where(
+            excluded, masks.lowest("float32"), ops.cast(logits, "float32") / ops.maximum(temperature, COLDEST)
+        )
         p = ops.cumsum(likeliest(ops.softmax(z), self.top_k, self.top_p), axis=-1)
         u = ops.minimum(ops.take(inputs["uniform"], t, axis=1), BELOW_1)[:, None] * p[:, -1:]
-        return ops.minimum(ops.sum(ops.cast(p <= u, "int32"), axis=-1), logits.shape[-1] - 1)
+        drawn = ops.minimum(ops.sum(ops.cast(p <= u, "int32"), axis=-1), logits.shape[-1] - 1)
+        return ops.where(temperature[:, 0] > 0, drawn, best(logits))
 
     def extra_inputs(self, batch):
         return {

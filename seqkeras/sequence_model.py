@@ -172,7 +172,7 @@ class SequenceModel(KerasModel):
                 lambda metric: of_text(metric, self.unknown_target), (metrics, weighted_metrics)
             )
         for metric in keras.tree.flatten((metrics, weighted_metrics)):
-            if getattr(metric, "name", metric) == "loss":
+            if "loss" in (metric, getattr(metric, "name", None), getattr(metric, "__name__", None)):
                 raise ValueError(
                     "Expected metrics of another name than 'loss', which is the mean of the loss over all data. "
                     f"Received: {metric!r}"

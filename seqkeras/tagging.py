@@ -92,19 +92,20 @@ class SequenceTagger(Reader):
         Zeros where there is no real position.
         """
         memory, _, mask = self.read(inputs)
-        return {name: ops.where(mask[..., None], said, 0) for name, said in self._said(memory).items()}
+        return self._said(memory, mask[..., None])
 
-    def _said(self, memory):
-        """What is said at positions: [..., W] -> `{"probabilities": [..., C]}` or `{"values": [..., C]}`."""
+    def _said(self, memory, mask):
+        """What is said at positions: [..., W], mask [..., 1] -> `{"probabilities": [..., C]}` or `{"values": …}`."""
         logits = self.logits(memory)
         if self.outputs == "values":
-            return {"values": logits}
-        return {"probabilities": ops.softmax(logits) if self.outputs == "class" else ops.sigmoid(logits)}
+            return {"values": ops.where(mask, logits, 0)}
+        probabilities = ops.softmax(logits) if self.outputs == "class" else ops.sigmoid(logits)
+        return {"probabilities": ops.where(mask, probabilities, 0)}
 
     def step(self, inputs, state):
         """inputs of one step `{"ids": [B]}` or `{"values": [B, D]}`, state -> (as `tag`, but [B, C]; state)."""
-        here, _, state = self.follow(inputs, state)
-        return self._said(here), state
+        here, _, mask, state = self.one_step(inputs, state)
+        return self._said(here, mask), state
 
     def signatures(self, batch, length):
         return {"tag": (self.tag, self.reads(batch, length)), **self.streaming(batch)}
@@ -201,5 +202,6 @@ class JointTagger(Reader):
 
     def step(self, inputs, state):
         """inputs of one step -> ({"tags": [B, C] of this step, "label": [B, K] of all so far}, state)."""
-        here, whole, state = self.follow(inputs, state)
-        return {"tags": ops.softmax(self.tags(here)), "label": ops.softmax(self.label(whole))}, state
+        here, whole, mask, state = self.one_step(inputs, state)
+        tags = ops.where(mask, ops.softmax(self.tags(here)), 0)
+        return {"tags": tags, "label": ops.softmax(self.label(whole))}, state

@@ -1,8 +1,10 @@
 """Weights of 16 bits: the file is half as large, and says what the model with rounded weights says."""
 
+import flatbuffers
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from exported import CHARACTERS, LABELS, LENGTH, V, unexported
 
 import seqkeras
@@ -88,3 +90,35 @@ def test_tables_of_products_do_not_take_the_place_of_smaller_weights(tmp_path):
     for growth in (1, 2):
         size = export.to_tflite(model, tmp_path / "x", LENGTH, "float16", growth=growth)["bytes"]
         assert size < growth * 2 * model.count_params() + 20_000
+
+
+def test_a_constant_that_is_given_out_stays_whole():
+    model = schema.ModelT()
+    model.version = 3
+    model.operatorCodes = [schema.OperatorCodeT(builtinCode=schema.BuiltinOperator.ADD)]
+    numbers = np.arange(128, dtype="float32")
+    model.buffers = [schema.BufferT(), schema.BufferT(data=np.frombuffer(numbers.tobytes(), "uint8"))]
+    tensor = lambda name, buffer: schema.TensorT(name=name, shape=[128], buffer=buffer, hasRank=True)  # noqa: E731
+    options = {"builtinOptionsType": schema.BuiltinOptions.AddOptions, "builtinOptions": schema.AddOptionsT()}
+    graph = schema.SubGraphT(tensors=[tensor("x", 0), tensor("c", 1), tensor("y", 0)], inputs=[0], outputs=[2, 1])
+    graph.operators = [schema.OperatorT(opcodeIndex=0, inputs=[0, 1], outputs=[2], **options)]
+    model.subgraphs = [graph]
+    maps = lambda names: [schema.TensorMapT(name=name, tensorIndex=i) for name, i in names.items()]  # noqa: E731
+    model.signatureDefs = [schema.SignatureDefT(maps({"x": 0}), maps({"y": 2, "c": 1}), "run", 0)]
+    builder = flatbuffers.Builder(4096)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    said = Interpreter(halved(bytes(builder.Output()))).run("run", {"x": numbers})
+    np.testing.assert_array_equal(said["c"], numbers)
+    np.testing.assert_array_equal(said["y"], 2 * numbers)
+
+
+@pytest.mark.parametrize("vocabulary", [30, 100])
+@pytest.mark.parametrize("kind", ["classifier", "language model"])
+def test_a_weight_takes_two_bytes(kind, vocabulary, tmp_path):
+    if kind == "classifier":
+        model = network = seqkeras.SequenceClassifier(vocabulary, 3, units=64)
+    else:
+        network = seqkeras.LanguageModel(vocabulary, units=64)
+        model = seqkeras.Greedy(network, 20)
+    size = export.to_tflite(model, tmp_path / "x", LENGTH, "float16")["bytes"]
+    assert size < 2 * network.count_params() + 40_000

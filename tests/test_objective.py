@@ -194,3 +194,9 @@ def test_a_metric_called_loss_is_refused(kind):
     model = seqkeras.SequenceClassifier(9, 2, units=4)
     with pytest.raises(ValueError, match="Expected metrics of another name than 'loss'.*Received: <Mean"):
         model.compile("adam", seqkeras.CrossEntropy(), **{kind: [keras.metrics.MeanSquaredError(name="loss")]})
+
+    def loss(y, p):
+        return keras.ops.mean(p)
+
+    with pytest.raises(ValueError, match="Expected metrics of another name than 'loss'"):
+        model.compile("adam", seqkeras.CrossEntropy(), **{kind: [loss]})

@@ -387,3 +387,24 @@ def test_of_a_held_out_text_the_first_half_is_the_prompt():
     assert START not in inputs["prompt"] and inputs["uniform"].shape == (3, 12)
     assert 0 <= inputs["uniform"].min() < inputs["uniform"].max() < 1
     assert parity(family("continue").model, family("continue").path, inputs)["compiled_step"]["compared"] == 3
+
+
+class Surer(seqkeras.Greedy):
+    """A search that says another log-probability than that of its ids."""
+
+    def scored(self, inputs):
+        said = super().scored(inputs)
+        return said | {"log_probability": said["log_probability"] + 0.01}
+
+
+def test_another_log_probability_is_found(tmp_path):
+    made = unexported("generate")
+    export.to_tflite(Surer(made.model.model, 12), tmp_path / "x")
+    with pytest.raises(ValueError, match="interpreter: 3 of 3 rows differ, first row 0: log_probability 0.01 apart"):
+        parity(made.model, tmp_path / "x", made.inputs)
+
+
+def test_a_metric_of_log_probabilities_holds_for_the_loop_of_an_app_too():
+    made = family("generate")
+    report = parity(made.model, made.path, made.inputs, lambda said: float(said["log_probability"].mean()), 0.001)
+    assert report["interpreter_step"]["metric"] == pytest.approx(report["keras"], abs=1e-3)

@@ -162,10 +162,10 @@ def test_names_of_columns_need_a_header(file):
         readers.table(path, ("t", "l"), header=False)
 
 
-def test_a_file_with_carriage_returns_alone_is_refused(file):
+def test_a_file_with_carriage_returns_alone_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Expected lines that end with .*Received: .*which has .r alone"):
-        readers.table(write(file("a.tsv", "x"), b"a\tx\rc\ty\rd\tx\r"), (0, 1), header=False)
-    assert len(readers.table(write(file("b.csv", "x"), b'"a\rb",x\n"c",y\n'))) == 2
+        readers.table(write(tmp_path / "a.tsv", b"a\tx\rc\ty\rd\tx\r"), (0, 1), header=False)
+    assert len(readers.table(write(tmp_path / "b.csv", b'"a\rb",x\n"c",y\n'))) == 2
 
 
 def test_slots_of_a_folder_are_its_three_usual_files(tmp_path):

@@ -529,3 +529,37 @@ def test_inputs_of_another_shape_or_type_are_refused(runtime):
             model.run("generate", {"label": wrong})
     with pytest.raises(ValueError, match="Expected inputs"):
         model.run("generate", {})
+
+
+@RUNTIMES
+def test_a_text_comes_with_its_log_probability_at_any_temperature(runtime):
+    made = family("continue")
+    for temperature in (None, 0, 0.5, 3.0):
+        go_on, random = load_bundle(made.folder, runtime, seed=5), np.random.default_rng(5)
+        inputs = {"prompt": np.array([CHARACTERS.encode("hel")], "int32"), "uniform": random.random((1, 12), "float32")}
+        if temperature is not None:
+            inputs["temperature"] = np.array([temperature], "float32")
+        said = made.model.scored(inputs)
+        text, log_probability = go_on.scored("hel", temperature)
+        assert text == CHARACTERS.decode(keras.ops.convert_to_numpy(said["ids"]))[0]
+        assert log_probability == pytest.approx(float(said["log_probability"][0]), abs=1e-4)
+        assert load_bundle(made.folder, runtime, seed=5)("hel", temperature=temperature) == text
+
+
+@RUNTIMES
+def test_a_translation_comes_with_its_log_probability_and_without_a_temperature(runtime):
+    made = family("attention")
+    translate = load_bundle(made.folder, runtime)
+    source = np.array([[*CHARACTERS.encode("abc"), END]], "int32")
+    said = made.model.scored({"source": source})
+    text, log_probability = translate.scored("abc")
+    assert text == translate(text="abc") and log_probability < 0
+    assert log_probability == pytest.approx(float(said["log_probability"][0]), abs=1e-4)
+    with pytest.raises(ValueError, match="Expected a bundle of seqkeras.Sample.*Received: one that takes source"):
+        translate("abc", temperature=0.5)
+
+
+@pytest.mark.parametrize("temperature", [-1, float("nan"), float("inf"), 10**400, True, "hot"])
+def test_a_temperature_that_is_none_is_refused_by_a_bundle(temperature):
+    with pytest.raises(ValueError, match="Expected temperature to be a number from 0 to 1e.09. Received"):
+        load_bundle(family("continue").folder)("hel", temperature=temperature)

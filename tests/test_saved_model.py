@@ -118,7 +118,7 @@ def test_labels_are_written_from_and_unknown_ones_refused(tmp_path):
     generate = tf.saved_model.load(str(tmp_path / "model")).signatures["generate_text"]
     expected = CHARACTERS.decode(keras.ops.convert_to_numpy(made.model({"label": np.array([2, 0])})))
     assert [text.decode() for text in generate(tf.constant(["third", "first"]))["text"].numpy()] == expected
-    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected a label among .first., "):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected a label among .*first"):
         generate(tf.constant(["fourth"]))
 
 

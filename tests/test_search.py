@@ -124,7 +124,7 @@ def test_the_log_probability_is_the_models_own_of_all_that_was_written(kind, see
     rows = len(next(iter(inputs.values())))
     uniform = np.random.rand(rows, T).astype("float32")
     for search, more in ((Greedy(model, T), {}), (Sample(model, T, 0.5, top_k=3), {"uniform": uniform})):
-        said = search.generate({**inputs, **more})
+        said = search.scored({**inputs, **more})
         ids = np.array(said["ids"])
         np.testing.assert_array_equal(ids, search({**inputs, **more}))
         target = np.concatenate([np.full((rows, 1), START), ids[:, :-1]], axis=1)
@@ -138,7 +138,7 @@ def test_the_log_probability_is_the_models_own_of_all_that_was_written(kind, see
 def test_the_log_probability_of_a_prompt_is_0(seed):
     model = seqkeras.LanguageModel(V, 4)
     prompt = np.random.randint(4, V, (2, T)).astype("int32")
-    np.testing.assert_allclose(Greedy(model, T).generate({"prompt": prompt})["log_probability"], [0, 0], atol=1e-6)
+    np.testing.assert_allclose(Greedy(model, T).scored({"prompt": prompt})["log_probability"], [0, 0], atol=1e-6)
 
 
 def kept(p, top_k, top_p):
@@ -224,12 +224,20 @@ def test_what_cannot_be_searched_is_refused():
         Sample(model, 5)({"label": label, "uniform": np.zeros((1, 5), "float32")})
 
 
+def test_at_temperature_0_the_likeliest_token_is_taken_however_near_the_others():
+    logits = ops.convert_to_tensor([[0.0, 5.0, 5.0000005, 5.000004, 5.000004]])
+    search = Sample(seqkeras.LanguageModel(5, 4), 1)
+    for u in (0.0, 0.5, 0.999):
+        inputs = {"uniform": np.full((1, 1), u, "float32"), "temperature": np.zeros(1, "float32")}
+        assert np.array(search.choose(logits, 0, inputs)).tolist() == [3]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_a_prompt_is_certain_however_hot(dtype, seed):
     model = seqkeras.LanguageModel(V, 4, dtype=dtype)
     prompt = {"prompt": np.array([[5, 6]], "int32"), "uniform": np.full((1, 4), 0.999, "float32")}
     for temperature in (1e4, 1e9):
-        said = Sample(model, 4).generate({**prompt, "temperature": np.array([temperature], "float32")})
+        said = Sample(model, 4).scored({**prompt, "temperature": np.array([temperature], "float32")})
         assert np.array(said["ids"])[0, :2].tolist() == [5, 6] and said["log_probability"][0] > -20
 
 

@@ -62,7 +62,9 @@ def table(path, columns=None, delimiter=None, header=None, encoding="utf-8", quo
             return tuple(row[number] for number in numbers if row)
 
         names = tuple(names[number] for number in numbers) if len(names) == width else ()
-        return gathered(path, ((line, chosen(line, row)) for line, row in chain(head, rows)), names)
+        found = gathered(path, ((line, chosen(line, row)) for line, row in chain(head, rows)), names)
+        found.header = f"{path}:{line}" if header and not named else ""
+        return found
 
 
 def divided(path, delimiter, encoding):

@@ -48,7 +48,7 @@ SETTINGS = {  # name -> (what is expected, whether a value is that)
     "test": _or_null(("a list of names of files, or of one share", _strings)),
     "columns": _or_null(("a list of names or numbers of columns", _columns)),
     "header": ("true or false", lambda value: isinstance(value, bool)),
-    "delimiter": ("one character, or null", lambda value: value is None or isinstance(value, str) and len(value) == 1),
+    "delimiter": _or_null(("one character", usage.divides)),
     "encoding": _TEXT,
     "tokenizer": _among(usage.TRAINED_TOKENIZERS),
     "vocab_size": _or_null(_whole(1)),

@@ -56,6 +56,8 @@ def read(paths, settings):
 def _read(paths, settings):
     task, encoding, columns = settings["task"], settings["encoding"], settings["columns"]
     names, path = TASKS[task].columns, paths[0]
+    if settings["delimiter"] is not None and not _is_table(paths, task):
+        raise ValueError(f"Expected a table, which --delimiter is for. Received: {' '.join(paths)}")
     if len(paths) == len(names) and task in BY_LINE:
         for one in paths:
             expect_file(one)
@@ -85,6 +87,13 @@ def _read(paths, settings):
     if not settings["header"]:
         expect_no_header(found, SIDES if task == "translate" else HEADERS)
     return found
+
+
+def _is_table(paths, task):
+    """Whether what is named is read as a table."""
+    suffix = unzipped(paths[0]).suffix.lower()
+    read_otherwise = paths[0].startswith("tfds:") or Path(paths[0]).is_dir() or suffix == ".jsonl"
+    return len(paths) == 1 and not read_otherwise and (task != "tag" or suffix == ".csv")
 
 
 def chosen(records, path, names):

@@ -330,10 +330,15 @@ SEED = _number(int, 0, 2**32 - 1)
 SHARE = _number(float, 0, 1)
 
 
+def divides(text):
+    """Whether a text can stand between the columns of a table."""
+    return isinstance(text, str) and len(text) == 1 and text not in '\r\n"'
+
+
 def _delimiter(text):
     """Reads one character; \\t is a tab."""
     one = "\t" if text == "\\t" else text
-    if len(one) != 1 or one in '\r\n"':
+    if not divides(one):
         raise argparse.ArgumentTypeError(f"expected one character, such as ';'. Received: {text!r}")
     return one
 
