@@ -182,6 +182,25 @@ def _check_numbers(model, arrays):
             raise ValueError(f"Expected {expected} as {name}. Received: {wrong} in inputs[{name!r}][{row}]")
 
 
+def real_numbers(value):
+    """An array of real numbers as float64.
+
+    Raises:
+        ValueError: masked values, rows of different lengths, text, dates, complex numbers.
+    """
+    if np.ma.is_masked(value):
+        raise ValueError(f"Expected values without masked ones. Received: {np.ma.count_masked(value)} masked")
+    kinds = {"U": "text", "S": "bytes", "M": "dates", "m": "spans of time", "c": "complex numbers", "V": "records"}
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in kinds:
+            raise ValueError(f"{kinds[array.dtype.kind]}, such as {value!r:.60}")
+        return array.astype("float64")
+    except (TypeError, ValueError) as error:
+        said = str(error).replace("inhomogeneous", "rows of different lengths, inhomogeneous")
+        raise ValueError(f"Expected numbers. Received: {said}") from None
+
+
 def _array(name, value, dtype):
     """An array as the file takes it; a number that it would be another in is refused."""
     try:

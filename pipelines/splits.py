@@ -98,14 +98,14 @@ def split_off(records, split, wanted, key, label, seed):
             f"`readers.lines`), a greater share, or records as {split}"
         )
     if label:
-        _warn_of_missing({label(records[index]) for index in off}, seen, split)
+        _warn_of_missing({label(records[index]) for index in off}, seen, len(off), split)
     return records.take(sorted(kept), records.skipped), records.take(sorted(off))
 
 
-def _warn_of_missing(labels, of_train, split):
-    """Warns of labels that what was split off has no example of: its figures say nothing of them."""
+def _warn_of_missing(labels, of_train, count, split):
+    """Warns of labels that none of `count` records which were split off has: their figures say nothing of them."""
     missing = sorted(map(str, of_train - labels))
-    if missing:
+    if missing and count >= mistakes.ENOUGH:
         warnings.warn(
             f"{split} has no example of {len(missing)} of {len(of_train)} labels: {shown(missing)}. Its figures say "
             f"nothing of them; give a greater share, or records as {split}",

@@ -14,7 +14,7 @@ def steps(values, dtype):
     """
     if hasattr(values, "columns"):
         values = np.stack([_numeric(values[name], f"column {name!r}") for name in columns(values)], axis=1)
-    array = numbers(values)
+    array = _numeric(_unmasked(values))
     if array.ndim not in (1, 2):
         raise ValueError(f"Expected numbers [T, D] or [T]. Received: shape {array.shape}")
     with np.errstate(over="ignore"):  # what dtype cannot hold is not finite, and refused below
@@ -26,15 +26,6 @@ def steps(values, dtype):
             f"first at {place(first)}"
         )
     return array[:, None] if array.ndim == 1 else array
-
-
-def numbers(values):
-    """An array of real numbers or booleans of any shape, none of them masked.
-
-    Raises:
-        ValueError: complex numbers, dates, text, masked values, rows of different lengths.
-    """
-    return _numeric(_unmasked(values))
 
 
 def columns(values):

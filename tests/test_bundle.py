@@ -381,8 +381,8 @@ def test_snippets_name_signature_inputs_and_shapes():
                 "uniform, float32 [1, 12]: random numbers from 0 to just below 1, new ones for each call.",
                 "temperature, float32 [1]: below 1 likely tokens are favoured, at 0 the likeliest is taken; "
                 "exported with 1.0.",
-                "log_probability (the answer), float32 [1]: of all these ids together, as the model has it: its "
-                "logarithm.",
+                "log_probability (the answer), float32 [1]: natural logarithm of the probability that the model gives "
+                "these ids, END included; that of a prompt is 1, and temperature does not change it.",
             ],
         ),
         (

@@ -176,7 +176,7 @@ def test_values_that_are_none_are_refused_by_a_bundle(tmp_path, seed):
         classify(rows)
     assert list(classify.stream(np.zeros((2, D))))[-1] == classify(np.zeros((2, D)))
     for wrong, match in ((["abc"], "text"), ([[1j] * D], "complex"), ([[1.0], [1.0, 2.0]], "different lengths")):
-        with pytest.raises(ValueError, match=f"Expected numbers .*{match}"):
+        with pytest.raises(ValueError, match=f"Expected numbers. Received: .*{match}"):
             classify(wrong)
     for wrong in ("aa", None):
         with pytest.raises(ValueError, match="Expected an iterable of tokens or rows. Received: "):

@@ -783,12 +783,12 @@ def test_a_first_record_that_was_taken_for_a_header_is_warned_of(tmp_path):
 
 
 def test_labels_of_which_a_share_has_no_example_are_named():
-    rows = [(f"text {n}", f"class {n % 3}") for n in range(30)] + [("once", "rare"), ("only", "seldom")]
+    rows = [(f"text {n}", f"class {n % 3}") for n in range(90)] + [("once", "rare"), ("only", "seldom")]
     with pytest.warns(UserWarning, match="validation has no example of 2 of 5 labels: .*'rare', 'seldom'.*greater"):
         pipelines.classification(rows, 0.3)
     with warnings.catch_warnings(action="error"):
         pipelines.classification(rows, rows[:5])
-        pipelines.classification(rows[:30], 0.3)
+        pipelines.classification(rows[:90], 0.3)
 
 
 def test_a_label_that_training_lacks_is_counted_and_encoded_as_unknown():
