@@ -321,7 +321,7 @@ SEARCHES = [
     Entry(seqkeras.Greedy, {"max_length": 7}, {"source": SOURCE}, made={"model": MODELS[3].make}),
     Entry(
         seqkeras.Sample,
-        {"max_length": 7, "temperature": 0.5},
+        {"max_length": 7, "temperature": 0.5, "top_k": 6, "top_p": 0.9},
         {"source": SOURCE, "uniform": rng.random((B, 7)).astype("float32")},
         made={"model": MODELS[4].make},
     ),
