@@ -20,7 +20,8 @@ class Reader(SequenceModel):
 
     Embeddings begin small, U(-0.05, 0.05), so that a word seen only a few times has little influence, and frequent
     words decide the class. From N(0, 1), as decoders begin (`embeddings.embedding`), fewer questions of TREC (73
-    instead of 81 %) and words of EWT (76 instead of 83 %) were right after 120 steps.
+    instead of 81 %) and words of EWT (76 instead of 83 %) were right after 120 steps; of a Transformer, from scaled
+    embeddings of N(0, 1), 77 instead of 81 % of TREC by words, 73 instead of 78 % by subwords.
 
     References: a recurrence over the characters of each word: Ling et al. 2015, section 3; a convolution with maximum:
     Ma & Hovy 2016, section 2.1; beside the word's own vector: Chiu & Nichols 2016, section 2; words dropped in
@@ -83,7 +84,7 @@ class Reader(SequenceModel):
         self.word_drop = keras.layers.Dropout(self.word_dropout)
         self.body = self._make_body()
         if self.encoder == "transformer":
-            self.embedding = Positions(self.vocab_size, self.units, self.max_length)
+            self.embedding = Positions(self.vocab_size, self.units, self.max_length, embeddings_initializer="uniform")
         elif self.vocab_size is not None:
             self.embedding = Embedding(self.vocab_size, width)
         if self.vocab_size is not None:

@@ -26,17 +26,17 @@ class Positions(keras.layers.Layer):
         vocab_size, units: of the embedding table.
         max_length: positions 0 .. max_length - 1 exist.
         positions: "sinusoid" or "learned".
+        embeddings_initializer: of the table; N(0, 1 / D) if None, so that scaled embeddings begin at N(0, 1).
 
     Call arguments: ids [B, T]; position: index of ids[:, 0]. Returns [B, T, D].
     """
 
-    def __init__(self, vocab_size, units, max_length=128, positions="sinusoid", **kwargs):
+    def __init__(self, vocab_size, units, max_length=128, positions="sinusoid", embeddings_initializer=None, **kwargs):
         super().__init__(**kwargs)
         arguments.positive(vocab_size=vocab_size, units=units, max_length=max_length)
         arguments.choice("sinusoid", "learned", positions=positions)
-        self.embedding = Embedding(
-            vocab_size, units, embeddings_initializer=keras.initializers.RandomNormal(stddev=units**-0.5)
-        )
+        initializer = embeddings_initializer or keras.initializers.RandomNormal(stddev=units**-0.5)
+        self.embedding = Embedding(vocab_size, units, embeddings_initializer=initializer)
 
     def build(self, input_shape):
         self.embedding.build((None, None))

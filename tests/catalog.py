@@ -352,7 +352,7 @@ LAYERS = [
     ),
     Entry(
         transformer.Positions,
-        {"vocab_size": V, "units": 6, "max_length": 7, "positions": "learned"},
+        {"vocab_size": V, "units": 6, "max_length": 7, "positions": "learned", "embeddings_initializer": "uniform"},
         {"ids": SOURCE},
     ),
     Entry(
