@@ -50,9 +50,8 @@ def learning(measured):
         found[row["peer"]] = (row["peer_value"], row["peer_spread"])
     for case, found in cases.items():
         row = found.pop("row")
-        best = (min if row["metric"] == "perplexity" else max)(
-            value for value, _ in found.values() if value is not None
-        )
+        values = [value for value, _ in found.values() if value is not None]
+        best = min(values) if row["metric"] == "perplexity" else max(values)
         cells = []
         for side in ("seqkeras", "keras", "torch"):
             value, spread = found.get(side, (None, None))

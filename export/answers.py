@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from seqkeras.export.loaded import Bundle
-from seqkeras.export.readings import Classifier, Tagger, Understander
-from seqkeras.export.writings import Continuer, Generator, Translator
+from seqkeras.export.loaded_bundle import Bundle
+from seqkeras.export.reading_bundles import Classifier, Tagger, Understander
+from seqkeras.export.writing_bundles import Continuer, Generator, Translator
 
 
 class Forecaster(Bundle):

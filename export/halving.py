@@ -36,20 +36,16 @@ def _fits(model, graph, tensor):
         return False
     if flatbuffer.dtype(graph.tensors[tensor]) != "float32":
         return False
-    numbers = _numbers(model, graph.tensors[tensor])
+    numbers = flatbuffer.values(model, graph.tensors[tensor])
     with np.errstate(over="ignore"):
-        return numbers.size >= FEWEST and np.array_equal(numbers.astype("float16").astype("float32"), numbers)
-
-
-def _numbers(model, tensor):
-    return np.frombuffer(np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes(), "float32")
+        return numbers.size >= FEWEST and np.array_equal(numbers.astype("float16"), numbers)
 
 
 def _half(model, graph, tensor, halves):
     """The operator that makes a constant of its half; `halves` are those made so far, by the buffer they replace."""
     one = graph.tensors[tensor]
     if one.buffer not in halves:
-        halves[one.buffer] = flatbuffer.new_buffer(model, _numbers(model, one).astype("float16"))
+        halves[one.buffer] = flatbuffer.new_buffer(model, flatbuffer.values(model, one).astype("float16"))
     half = flatbuffer.new_tensor(graph, one.name + b";half", one.shape, "float16", halves[one.buffer])
     one.buffer = 0
     return flatbuffer.new_operator(model, "DEQUANTIZE", [half], tensor, schema.DequantizeOptionsT(), version=3)

@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from seqkeras.export.reference import alive, fed
+from seqkeras.search import log_probability
 from seqkeras.tokens import PAD
 
 PROBABILITY = 1e-5  # how far two float32 outputs may lie apart
@@ -34,7 +35,8 @@ def stepped(reference, runtime, inputs, padded, ids):
                 said[row - start, : len(one)] = one
         leaks |= not np.allclose(first, again, rtol=0, atol=PROBABILITY)
         got[rows] = np.where(lives, reference.choose(first, some), PAD)
-        sure[rows] = np.where(lives, _log_probabilities(first, got[rows]), 0).sum(axis=1)
+        each = log_probability(first.reshape(-1, first.shape[-1]), got[rows].reshape(-1))
+        sure[rows] = np.where(lives, np.reshape(each, lives.shape), 0).sum(axis=1)
         apart = np.where(lives[..., None], np.abs(expected.astype("float64") - first), 0)
         difference = max(difference, float(apart.max()))
         near = (apart <= TIE + PROBABILITY * np.abs(expected)).all(axis=(1, 2))
@@ -43,13 +45,6 @@ def stepped(reference, runtime, inputs, padded, ids):
     equal = int(np.all(got == ids, axis=1).sum())
     compared = {"equal": equal, "excused": excused, "difference": difference, "wrong": wrong}
     return {"ids": got, "log_probability": sure}, compared, 1000 * float(np.median(seconds)), leaks
-
-
-def _log_probabilities(logits, ids):
-    """log softmax(logits)[id]: [n, T, V], [n, T] -> [n, T]."""
-    shifted = logits.astype("float64") - logits.max(axis=-1, keepdims=True)
-    chosen = np.take_along_axis(shifted, ids[..., None], axis=-1)[..., 0]
-    return chosen - np.log(np.exp(shifted).sum(axis=-1))
 
 
 def streamed(runtime, inputs, expected):

@@ -150,9 +150,11 @@ class Reader(SequenceModel):
 
     def _kept(self):
         """How many tensors beside the layers' states a pooling needs: the vector so far, the number of steps."""
-        if getattr(self, "pooling", None) in ("max", "mean"):
+        pooling = getattr(self, "pooling", None)  # a tagger has none, and says nothing of the whole
+        if pooling in ("max", "mean"):
             return 2
-        return int(self.residual and self.num_layers > 1)  # else the last vector is in the state of the top layer
+        in_the_state = not (self.residual and self.num_layers > 1)  # the last vector is that of the top layer
+        return 0 if pooling is None or in_the_state else 1
 
     def one_step(self, inputs, state):
         """One step: -> (its vector [B, W], the vector for all steps so far [B, W], its mask [B, 1], state).

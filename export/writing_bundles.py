@@ -4,7 +4,7 @@ from numbers import Real
 
 import numpy as np
 
-from seqkeras.export.loaded import Bundle
+from seqkeras.export.loaded_bundle import Bundle
 from seqkeras.search import HOTTEST
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from seqkeras.export.given import real_numbers
-from seqkeras.export.loaded import Bundle
+from seqkeras.export.loaded_bundle import Bundle
 from seqkeras.pipelines.tokenizers import Characters, Words
 from seqkeras.spans import in_bio, spans
 from seqkeras.tokens import PAD
