@@ -71,10 +71,15 @@ def gathers_rows(model, operator):
 
 def has_numbers(model, graph, tensor):
     """Whether it is a constant of floats, as they are or in 8 bits."""
-    tensor = graph.tensors[tensor]
-    data = model.buffers[tensor.buffer].data
-    numbers = dtype(tensor) == "float32" or (dtype(tensor) == "int8" and scales(tensor) is not None)
-    return numbers and data is not None and len(data) > 0
+    one = graph.tensors[tensor]
+    numbers = dtype(one) == "float32" or (dtype(one) == "int8" and scales(one) is not None)
+    return numbers and is_constant(model, graph, tensor)
+
+
+def is_constant(model, graph, tensor):
+    """Whether the file holds its values."""
+    data = model.buffers[graph.tensors[tensor].buffer].data
+    return data is not None and len(data) > 0
 
 
 def makers(graph):

@@ -125,7 +125,7 @@ def _products(model):
             if not flatbuffer.is_a(model, product, "FULLY_CONNECTED") or not _plain(model, graph, product):
                 continue
             width, rows = graph.tensors[product.inputs[1]].shape[-1], makers.get(product.inputs[0])
-            while rows is not None and flatbuffer.is_a(model, rows, "RESHAPE", "DEQUANTIZE"):
+            while rows is not None and _hands_on(model, graph, rows):
                 rows = makers.get(rows.inputs[0]) if graph.tensors[rows.outputs[0]].shape[-1] == width else None
             if (
                 rows is None
@@ -137,6 +137,15 @@ def _products(model):
             if len(table.shape) == 2 and table.shape[1] == width and flatbuffer.dtype(ids) in ("int32", "int64"):
                 products[table.buffer].append((graph, product, rows))
     return products
+
+
+def _hands_on(model, graph, operator):
+    """Whether all the numbers that an operator takes come out in their order, in another shape or type perhaps."""
+    if not flatbuffer.is_a(model, operator, "STRIDED_SLICE"):
+        return flatbuffer.is_a(model, operator, "RESHAPE", "DEQUANTIZE")
+    taken, strides = (graph.tensors[operator.inputs[place]] for place in (0, 3))
+    forward = flatbuffer.is_constant(model, graph, operator.inputs[3]) and flatbuffer.values(model, strides).min() > 0
+    return forward and np.prod(taken.shape) == np.prod(graph.tensors[operator.outputs[0]].shape)
 
 
 def _plain(model, graph, product):

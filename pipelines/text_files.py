@@ -32,12 +32,13 @@ def ended_lines(path, encoding):
         try:
             content = BufferedReader(file, 1 << 20)
             _check_beginning(content.peek(4096)[:4096], encoding, path)
-            for line in TextIOWrapper(content, encoding, newline="\n"):
-                if not number:
-                    line = line.removeprefix("\ufeff")
-                    _check_ends(line, path)
-                number += 1
-                yield line[:-2] + "\n" if line.endswith("\r\n") else line
+            with TextIOWrapper(content, encoding, newline="\n") as lines:
+                for line in lines:
+                    if not number:
+                        line = line.removeprefix("\ufeff")
+                        _check_ends(line, path)
+                    number += 1
+                    yield line[:-2] + "\n" if line.endswith("\r\n") else line
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ValueError(f"Expected a gzip file. Received: path={str(path)!r} ({error})") from None
         except UnicodeDecodeError as error:  # whose bytes begin in the line after the last one that was read

@@ -551,6 +551,8 @@ def test_mistakes_about_columns_get_advice_of_their_own(content, words, advice, 
         ("label\ttext\tid\nx\ta\t1\ny\tb\t2\n", "--header"),
         ("id\tlabel\ttext\n1\tx\ta\n2\ty\tb\n", "--columns text,label"),
         ("a\tx\nb\ty\n", ""),
+        ("a;x\nb;y\n", "--delimiter ;"),
+        ("label|text\nx|a\ny|b\n", "--header --delimiter |"),
     ],
 )
 def test_columns_are_found_by_the_names_of_the_task_in_a_header(content, words, tmp_path):
@@ -876,6 +878,15 @@ def test_vocabularies_have_one_limit():
     assert usage.LARGEST_VOCABULARY == vocabulary.LARGEST
 
 
+def test_a_run_remembers_what_divides_its_columns(here, capfd):
+    rows = (here / "said.tsv").read_text()
+    (here / "semicolons.csv").write_text(rows.replace("\t", ";"))
+    assert run(f"train classify semicolons.csv --delimiter ; --name semicolons {QUICK} --epochs 1") == 0
+    assert runs.load("runs/semicolons").settings["delimiter"] == ";"
+    assert run("evaluate semicolons semicolons.csv") == 0
+    assert "48" in capfd.readouterr().out
+
+
 def test_a_share_for_test_is_split_off_and_held_out(here, capfd):
     assert run(f"train classify said.tsv --name shared --test 0.25 {QUICK} --epochs 1") == 0
     said = capfd.readouterr().out
@@ -917,7 +928,13 @@ def test_train_makes_the_processors_that_a_strategy_names(trained):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "flags"),
-    [("said", ""), ("names", ""), ("turned", "--int8 --bound 1"), ("said", "--strategy auto --threads 2")],
+    [
+        ("said", ""),
+        ("said", "--float16"),
+        ("names", ""),
+        ("turned", "--int8 --bound 1"),
+        ("said", "--strategy auto --threads 2"),
+    ],
 )
 def test_export_writes_a_bundle_that_answers_as_the_run_does(name, flags, here):
     done = command("export", name, "--examples", "8", *flags.split())
@@ -925,6 +942,7 @@ def test_export_writes_a_bundle_that_answers_as_the_run_does(name, flags, here):
     from seqkeras import export
 
     kept, bundle = runs.load(f"runs/{name}"), export.load_bundle(f"runs/{name}/bundle")
+    assert ("rounding" in bundle.manifest["parity"]) == (flags == "--float16")
     assert bundle.manifest["quality"] == pytest.approx(tables.figures(kept.evaluate(kept.held_out())))
     for text in ("cats", "dogs"):
         (expected,) = kept.answers([text])
