@@ -136,11 +136,14 @@ class RecurrentDecoder(RecurrentStack):
         self.build_stack(M * (self.context != "input"), M * (self.context != "state"), self.units)
 
     def call(self, ids, memory, mask=None, training=False):
-        x = self.embedding(ids)
-        if self.context != "state":
-            T = ops.shape(x)[1]
-            x = ops.concatenate([x, ops.repeat(memory[:, None], T, axis=1)], axis=-1)
-        return self.logits(self.run(x, self.start(memory, mask), training))
+        def read(ids):
+            x = self.embedding(ids)
+            if self.context != "state":
+                T = ops.shape(x)[1]
+                x = ops.concatenate([x, ops.repeat(memory[:, None], T, axis=1)], axis=-1)
+            return self.run(x, self.start(memory, mask), training)
+
+        return self.logits(masks.in_order(read, ids))
 
     def start(self, memory, mask=None):
         if self.context == "state":
@@ -203,13 +206,18 @@ class AttentionDecoder(RecurrentStack):
         self.combine.build((None, None, M + self.units))
 
     def call(self, ids, memory, mask=None, training=False):
-        h = self.run(self.embedding(ids), self.initial_state(summary(memory, mask)), training)
+        h = self.read(ids, summary(memory, mask), training)
         return self.look(h, self.attention.keys(memory), memory, mask, training)[0]
 
     def attend(self, ids, memory, mask=None):
         """The attention weights [B, T, S] for a given output, for looking at."""
-        h = self.run(self.embedding(ids), self.initial_state(summary(memory, mask)), False)
+        h = self.read(ids, summary(memory, mask))
         return self.look(h, self.attention.keys(memory), memory, mask, False)[1]
+
+    def read(self, ids, summary, training=False):
+        """The states [B, T, units] over the tokens of an output, from those that `summary` [B, M] starts."""
+        state = self.initial_state(summary)
+        return masks.in_order(lambda ids: self.run(self.embedding(ids), state, training), ids)
 
     def look(self, h, keys, memory, mask, training=False):
         context, weights = self.attention(h, keys, memory, mask=mask)
@@ -279,12 +287,16 @@ class TransformerDecoder(Masked):
         self.logits.build((None, None, self.units))
 
     def call(self, ids, memory, mask=None, training=False):
-        x = self.drop(self.embed(ids), training=training)
         causal = masks.causal(ops.shape(ids)[1])
         mask = masks.everywhere(memory) if mask is None else mask
-        for block in self.blocks:
-            x, _ = block(x, causal, block.remember(memory), mask, training=training)
-        return self.logits(self.top(x))
+
+        def read(ids):
+            x = self.drop(self.embed(ids), training=training)
+            for block in self.blocks:
+                x, _ = block(x, causal, block.remember(memory), mask, training=training)
+            return x
+
+        return self.logits(self.top(masks.in_order(read, ids)))
 
     def start(self, memory, mask=None):
         mask = masks.everywhere(memory) if mask is None else mask

@@ -40,7 +40,8 @@ class RecurrentPredictor(RecurrentStack):
         self.build_stack(0, 0, self.units)
 
     def call(self, ids, training=False):
-        return self.follow(ids, self.start(ops.shape(ids)[0]), training)[0]
+        state = self.start(ops.shape(ids)[0])
+        return self.logits(masks.in_order(lambda ids: self.run(self.embedding(ids), state, training), ids))
 
     def follow(self, ids, state, training=False):
         """All steps from `state`: ids [B, T] -> (logits [B, T, V], state)."""
@@ -96,11 +97,15 @@ class TransformerPredictor(Masked):
         self.logits.build((None, None, self.units))
 
     def call(self, ids, training=False):
-        x = self.drop(self.embed(ids), training=training)
         causal = masks.causal(ops.shape(ids)[1])
-        for block in self.blocks:
-            x, _ = block(x, causal, training=training)
-        return self.logits(self.top(x))
+
+        def read(ids):
+            x = self.drop(self.embed(ids), training=training)
+            for block in self.blocks:
+                x, _ = block(x, causal, training=training)
+            return x
+
+        return self.logits(self.top(masks.in_order(read, ids)))
 
     def start(self, batch):
         shape = (batch, self.num_heads, self.max_length, self.units // self.num_heads)

@@ -60,6 +60,17 @@ def back(x, mask):
     return ops.where(real, gather(x, order(mask)), 0)
 
 
+def in_order(read, ids):
+    """read(ids [B, T]) -> [B, T, ...] as if the real positions of each row came first; zeros at the others.
+
+    Ids whose rows have them first, as pipelines make them, are read as they are, outputs at padding included.
+    """
+    mask = padding(ids)
+    moved = ops.any(ops.logical_and(mask[:, 1:], ops.logical_not(mask[:, :-1])))
+    y = read(ops.cond(moved, lambda: to_front(ids, mask), lambda: ids))
+    return ops.cond(moved, lambda: back(y, mask), lambda: y)
+
+
 def gather(x, index):
     """Of each row, the positions named by index: x [B, T, ...], index int [B, T'] -> [B, T', ...]."""
     index = ops.reshape(index, (*ops.shape(index), *[1] * (len(x.shape) - 2)))

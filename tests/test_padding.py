@@ -68,6 +68,38 @@ def test_padding_anywhere_is_no_matter_to_what_is_written(which, seed):
         np.testing.assert_allclose(model({"source": padded(seed, where)[0], "target": target}), expected, atol=1e-5)
 
 
+def writers():
+    """name -> (model, what it reads beside its own output)."""
+    label = np.arange(len(ROWS), dtype="int32")
+    yield from ((f"sources {i}", (make(V, V, 8), {"source": BEHIND})) for i, make in enumerate(WRITERS))
+    for context in ("state", "input"):
+        yield f"generator {context}", (seqkeras.SequenceGenerator(V, 3, 8, context=context), {"label": label})
+    yield "language model", (seqkeras.LanguageModel(V, 8, num_layers=2, residual=True), {})
+    shape = {"decoder": "transformer", "num_heads": 2, "max_length": T}
+    yield "language model transformer", (seqkeras.LanguageModel(V, 8, **shape), {})
+
+
+@pytest.mark.parametrize("where", ["front", "inside"])
+@pytest.mark.parametrize("name", [name for name, _ in writers()])
+def test_padding_anywhere_in_an_output_that_is_given_is_no_matter_at_the_real_positions(name, where, seed):
+    (model, inputs), (ids, mask) = dict(writers())[name], padded(seed, where)
+
+    def read(output):
+        return model({**inputs, "target": output} if inputs else output)
+
+    def slopes(output, real):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.sin(read(output)) * tf.cast(real, "float32")[..., None])
+        return [tf.convert_to_tensor(one) for one in tape.gradient(loss, model.trainable_variables)]
+
+    for call in (read, by_graph(read)):
+        np.testing.assert_allclose(call(ids).numpy()[mask], call(BEHIND).numpy()[BEHIND != 0], atol=1e-5)
+    compiled = where == "front" and name in ("sources 1", "language model transformer")  # which takes its time
+    for by in (slopes, tf.function(slopes), *[tf.function(slopes, jit_compile=True)] * compiled):
+        for one, other in zip(by(ids, mask), by(BEHIND, BEHIND != 0), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 @pytest.mark.parametrize("spelling", ["convolution", "recurrent"])
 def test_padding_anywhere_is_no_matter_among_characters(spelling, seed):
     model = seqkeras.SequenceTagger(V, 3, 8, character_vocab_size=V, character_encoder=spelling, word_length=T)
