@@ -47,7 +47,8 @@ class Bundle:
     def ids(self, text, name, fewest=1):
         """A text as the input `name`, [1, length], or [1, length, C] where each token is a row of C."""
         if not isinstance(text, str):
-            raise ValueError(f"Expected a text. Received: {type(text).__name__}")
+            several = "; ask one by one" if isinstance(text, (list, tuple)) else ""
+            raise ValueError(f"Expected a text. Received: {type(text).__name__}{several}")
         role = manifests.READ[name]
         ids = self._tokenizers[role].encode(text)
         if len(ids) < fewest:

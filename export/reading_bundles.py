@@ -36,7 +36,10 @@ class Reading(Bundle):
             tagger}.
         """
         if isinstance(steps, str) or not isinstance(steps, Iterable):
-            raise ValueError(f"Expected an iterable of tokens or rows. Received: {type(steps).__name__} {steps!r:.40}")
+            raise ValueError(
+                "Expected an iterable of tokens or rows, such as text.split(). "
+                f"Received: {type(steps).__name__} {steps!r:.40}"
+            )
         if "step" not in self._model.signatures:
             raise ValueError(
                 "Expected a model that reads in one direction, made with bidirectional=False. Received: one that "

@@ -18,6 +18,7 @@ from seqkeras.pipelines.splits import shared
 from seqkeras.tokens import UNKNOWN
 
 MOST_PADDING = 1 / 3  # a share of padding above is told with what to do
+FAR = 4  # times as long as 99 % of the examples: what one so long costs is told
 NOTICED = 20_000  # tokens with padding; what less there is takes no time
 SHOWN = 80  # characters of a text in a report
 
@@ -47,7 +48,8 @@ class Data:
             "samples": the first two records, long texts cut.
             "classes": dict of label -> how often the examples have it; of `joint_tagging` a dict with "tags" and
                 "label" of these.
-            "advice": in train, list of sentences on what would make training faster; more than a third of "padding".
+            "advice": in train, list of sentences on what would make training or an exported file faster: more than a
+                third of "padding", an example four times as long as 99 % of them.
             "unseen classes": in train, names of the classes that no example has.
             "unknown labels": in validation and test, dict of label -> how often it is there, of labels that are none of
                 the classes: they are -1 in the batches and count as answered wrongly. As "classes" of `joint_tagging`.
@@ -152,19 +154,24 @@ def prepare(
 
 
 def _advice(data, lengths):
-    """What to do about the padding of training, as a list of sentences; a warning too, where it costs much."""
+    """What to do about padding and a few long examples, as a list of sentences; warnings too, where it costs much."""
     share, shapes = data.report["train"]["padding"], len(data.shapes)
-    if share <= MOST_PADDING:
-        return []
     usual = max(int(np.quantile(one, 0.99)) for one in lengths.values())
-    advice = (
-        f"{share:.0%} of the tokens in the batches of train are padding, with {shapes} shape{'s'[: shapes > 1]}: raise "
-        f"num_buckets, or set max_length={usual}, which holds 99 % of the examples, to leave out longer ones or with "
-        "truncate=True to cut them"
-    )
+    longest = max(int(one.max()) for one in lengths.values())
+    cut = f"max_length={usual}, which holds 99 % of the examples, to leave out longer ones or truncate=True to cut them"
+    advice = []
+    if share > MOST_PADDING:
+        plural = "s"[: shapes > 1]
+        advice.append(
+            f"{share:.0%} of the tokens in the batches of train are padding, with {shapes} shape{plural}: raise "
+            f"num_buckets, or set {cut}"
+        )
+    if longest > FAR * usual:
+        advice.append(f"The longest example has {longest:,} tokens, for which each exported file has room: set {cut}")
     if sum(map(sum, lengths.values())) / (1 - share) > NOTICED:
-        warnings.warn(advice, stacklevel=4)
-    return [advice]
+        for one in advice:
+            warnings.warn(one, stacklevel=4)
+    return advice
 
 
 def _bucketed(data, split, lengths, full, seed, **budget):

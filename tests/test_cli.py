@@ -665,6 +665,15 @@ def test_a_tagger_is_evaluated_and_tags_each_word(tagged, capfd):
     assert commands._said(said).splitlines()[:3] == ["# label\tx\t0.5000", "# span\tplace\tnew york", "in\tO\t1.0000"]
 
 
+def test_a_folder_of_words_tags_and_labels_is_read_as_its_files_are(tagged):
+    with inside(tagged):
+        of_files, of_folder = (
+            sources.splits(settings.of(understood(f"train joint {data} --name x")))
+            for data in ("seq.in seq.out label", ".")
+        )
+    assert of_files["train"].rows == of_folder["train"].rows and len(of_folder["train"].rows) == 48
+
+
 def test_a_joint_tagger_says_the_label_before_the_tags(tagged, capfd):
     with inside(tagged):
         assert run("evaluate joint seq.in seq.out label") == 0
@@ -930,7 +939,7 @@ def test_train_makes_the_processors_that_a_strategy_names(trained):
     ("name", "flags"),
     [
         ("said", ""),
-        ("said", "--float16"),
+        ("said", "--float16 --length 9"),
         ("names", ""),
         ("turned", "--int8 --bound 1"),
         ("said", "--strategy auto --threads 2"),
@@ -942,7 +951,9 @@ def test_export_writes_a_bundle_that_answers_as_the_run_does(name, flags, here):
     from seqkeras import export
 
     kept, bundle = runs.load(f"runs/{name}"), export.load_bundle(f"runs/{name}/bundle")
-    assert ("rounding" in bundle.manifest["parity"]) == (flags == "--float16")
+    assert ("rounding" in bundle.manifest["parity"]) == ("--float16" in flags)
+    if "--length" in flags:
+        assert bundle.inputs["ids"]["shape"] == [1, 9]
     assert bundle.manifest["quality"] == pytest.approx(tables.figures(kept.evaluate(kept.held_out())))
     for text in ("cats", "dogs"):
         (expected,) = kept.answers([text])

@@ -386,7 +386,9 @@ def test_one_long_example_neither_pads_the_others_nor_is_left_out(options, seed)
     rows = [("x" * length, "+-"[n % 2]) for n, length in enumerate([*lengths[:70], 2000, *lengths[70:]])]
     data = pipelines.classification(rows, tokenizer="bytes", fixed_shapes=True, seed=seed % 999, **options)
     assert [shape["text"] for shape in data.shapes] == [max(lengths), 2000]
-    assert data.report["train"]["padding"] < 1 / 3 and data.report["train"]["advice"] == []
+    (advice,) = data.report["train"]["advice"]
+    assert data.report["train"]["padding"] < 1 / 3
+    assert advice.startswith("The longest example has 2,000 tokens, for which each exported file has room: set max_len")
     for _ in range(3):
         shapes = [ids.shape for ids, _ in batches(data.train)]
         assert shapes.count((1, 2000)) == 1 and len(set(shapes)) == 2
@@ -402,6 +404,17 @@ def test_much_padding_is_told_with_what_to_do(seed):
         data = pipelines.classification(rows, tokenizer="bytes", num_buckets=1)
     (advice,) = data.report["train"]["advice"]
     assert advice.startswith(f"{data.report['train']['padding']:.0%} of the tokens")
+
+
+@pytest.mark.parametrize(("longest", "told"), [(80, False), (400, True)])
+def test_an_example_much_longer_than_the_others_is_told_where_it_costs_much(longest, told):
+    rows = [("x" * (25 if n else longest), "+-"[n % 2]) for n in range(1000)]
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        data = pipelines.classification(rows, tokenizer="bytes")
+    said = [str(one.message) for one in seen if "longest example" in str(one.message)]
+    assert said == data.report["train"]["advice"] and len(said) == told
+    assert not told or "has 400 tokens" in said[0] and "set max_length=25, which holds 99 %" in said[0]
 
 
 def test_a_token_budget_is_kept():

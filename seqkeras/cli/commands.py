@@ -93,7 +93,7 @@ def export(asked):
     with working("exporting and comparing"):
         weights = "int8" if asked.int8 else "float16" if asked.float16 else None
         how = {"strategy": asked.strategy, "growth": asked.growth, "num_threads": asked.threads}
-        manifest = run.export(folder / "bundle", records, weights, asked.bound, quality, **how)
+        manifest = run.export(folder / "bundle", records, weights, asked.bound, quality, asked.length, **how)
     size = manifest["files"]["model.tflite"]["bytes"]
     threads = f"{manifest['num_threads']} thread{'s'[: manifest['num_threads'] - 1]}"
     said = f"{manifest['weights']} weights, {manifest['strategy']}, {threads}"

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from seqkeras.cli import settings
+from seqkeras.cli.tasks import TASKS
 from seqkeras.folders import locked, tidy
 
 PARTS = {  # of a run, beside its tokenizers and its bundle
@@ -27,7 +28,7 @@ def met(asked):
         wanted = settings.of(asked)
         folder = run_folder(asked)
         for name in settings.files(wanted):
-            expect_file(name, folders=wanted["task"] in ("classify", "generate"))
+            expect_file(name, folders=TASKS[wanted["task"]].folder is not None)
         expect_free(folder, asked.overwrite)
     elif asked.command != "demo":
         expect_run(folder)

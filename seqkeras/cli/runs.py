@@ -72,12 +72,12 @@ class Run:
                 raise ValueError(f"Expected text. Received: {text!r}, in which the tokenizer finds nothing")
         return [[*row, END] for row in rows] if source else rows
 
-    def inputs(self, texts):
-        """What the model takes for these texts (labels, when generating), a row each, cut at `max_length`."""
+    def inputs(self, texts, length=None):
+        """What the model takes for these texts (labels, when generating), a row each, cut at `length` tokens."""
         rows = self.rows(texts)
         if self.task == "generate":
             return {"label": np.array(rows, np.int32)[:, 0]}
-        width = min(max(map(len, rows)), self.max_length)
+        width = min(max(map(len, rows)), length or self.max_length)
         ids = np.full((len(rows), width), PAD, np.int32)
         for into, row in zip(ids, rows, strict=True):
             into[: len(row)] = row[:width]
@@ -169,18 +169,20 @@ class Run:
             }
         return results
 
-    def export(self, folder, records, quantize=None, bound=None, quality=None, **options):
-        """Writes a bundle, proved on `inputs` of these records, with `options` of `export.write_bundle`; its manifest.
+    def export(self, folder, records, quantize=None, bound=None, quality=None, length=None, **options):
+        """Writes a bundle for texts of `length` tokens, `max_length` if None, with `options` of `export.write_bundle`.
+
+        It is proved on `inputs` of these records. Returns its manifest.
 
         With weights of 8 or 16 bits the answers may differ from the model's by `bound`: in accuracy, or in character
         edits beside the references (when generating: beside what the model itself says).
         """
-        inputs = self.inputs(records.column(0))
+        inputs = self.inputs(records.column(0), length)
         metric = self.metric(records) if quantize else None
         return export.write_bundle(
             self.model,
             folder,
-            self.max_length,
+            length or self.max_length,
             inputs=inputs if isinstance(inputs, dict) else {"ids": inputs},
             tokenizers=self.tokenizers,
             labels=self.labels,

@@ -46,8 +46,8 @@ def read(paths, settings):
     """The records of one split: their columns in the order of the task.
 
     Several paths are files that say the same line by line: source and target; words, tags and, of a joint task, label.
-    One path is a folder (a folder a class, or a file a class), a `.jsonl` file, `tfds:NAME/SPLIT`, or a table; of
-    words and tags a CoNLL file. A list of words becomes a text.
+    One path is a folder (a folder a class, or a file a class; with words and tags `seq.in`, `seq.out` and `label`), a
+    `.jsonl` file, `tfds:NAME/SPLIT`, or a table; of words and tags a CoNLL file. A list of words becomes a text.
     """
     names = TASKS[settings["task"]].columns
     return checked(_read(paths, settings), names, "the data")
@@ -71,9 +71,10 @@ def _read(paths, settings):
         if not name:
             raise ValueError(f"Expected tfds:NAME/SPLIT. Received: {path!r}")
         return readers.tfds(name, split, columns or names)
-    by_class = task in ("classify", "generate")
-    expect_file(path, folders=by_class)
+    expect_file(path, folders=TASKS[task].folder is not None)
     if Path(path).is_dir():
+        if task in BY_LINE:
+            return BY_LINE[task](path, encoding=encoding).select(*names)
         nested = any(entry.is_dir() for entry in Path(path).iterdir())
         found = (readers.folder_per_class if nested else readers.file_per_class)(path, encoding=encoding)
         return found.select(*names)

@@ -10,8 +10,10 @@ MEANT = {  # words in the tables that do not say it themselves
     "cut": "texts longer than any in training, whose rest is not read",
     "excused": "rows that differ from a token on where Keras finds two equally good",
     "macro F1": "the mean of the F1 of all classes",
-    "unknown labels": "none of the model's; they count as answered wrongly",
+    "left out each epoch": "examples that fill no batch of the fixed shapes, others in each epoch",
+    "unknown labels": "none of the model's; they count as answered wrongly, and in no loss",
 }
+WIDEST = 1000  # where no terminal limits a table, nothing is cut or wrapped
 MOST = 20  # classes that are named, and that a confusion matrix is printed for
 
 
@@ -58,7 +60,7 @@ def show(title, rows):
     table = Table(escape(title), *map(escape, columns), caption=meant, caption_justify="left")
     for name, row in rows.items():
         table.add_row(escape(name), *(escape(plain(row.get(column, ""))) for column in columns))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    Console(width=None if sys.stdout.isatty() else WIDEST).print(table)
 
 
 def plain(value):

@@ -14,6 +14,7 @@ class Task(NamedTuple):
         tokenizer: the usual kind.
         roles: of its tokenizers, the one that the model reads by first.
         labels: the columns that hold names of classes.
+        folder: what a folder of its data is, or None where it has none.
         embedded: the function of `pipelines.samples` with data for it, or None.
     """
 
@@ -24,7 +25,12 @@ class Task(NamedTuple):
     tokenizer: str
     roles: tuple
     labels: tuple = ()
+    folder: str | None = None
     embedded: str | None = None
+
+
+BY_CLASS = "a folder a class"
+BY_COLUMN = "a folder with seq.in, seq.out and label"
 
 
 TASKS = {
@@ -36,6 +42,7 @@ TASKS = {
         tokenizer="words",
         roles=("text",),
         labels=("label",),
+        folder=BY_CLASS,
         embedded="languages",
     ),
     "generate": Task(
@@ -46,6 +53,7 @@ TASKS = {
         tokenizer="characters",
         roles=("target",),
         labels=("label",),
+        folder=BY_CLASS,
         embedded="territories",
     ),
     "translate": Task(
@@ -65,6 +73,7 @@ TASKS = {
         tokenizer="words",
         roles=("text",),
         labels=("tags",),
+        folder=BY_COLUMN,
     ),
     "joint": Task(
         help="each word of a text to a tag, and the whole to a label",
@@ -74,5 +83,6 @@ TASKS = {
         tokenizer="words",
         roles=("text",),
         labels=("tags", "label"),
+        folder=BY_COLUMN,
     ),
 }

@@ -148,7 +148,8 @@ def _data(made, task):
     group = made.add_argument_group("data")
     columns = ", ".join(task.columns)
     kinds = [f"a table (.tsv, .csv) of {columns}" if task.columns != ("words", "tags") else "a CoNLL file"]
-    kinds += ["a folder a class"] if task.labels == ("label",) else [f"files of {columns}, line by line"]
+    kinds += [] if task.labels == ("label",) else [f"files of {columns}, line by line"]
+    kinds += [task.folder] if task.folder else []
     kinds += [".jsonl", ".gz of these", "tfds:NAME/SPLIT"]
     kinds += [f"samples:{task.embedded}"] if task.embedded else []
     group.add_argument("data", nargs="+", metavar="FILE", help="; ".join(kinds))
@@ -271,6 +272,7 @@ def _export(commands):
     small.add_argument("--float16", action="store_true", help="weights of 16 bits: a file about half as large")
     small.add_argument("--int8", action="store_true", help="weights of 8 bits: a file about a quarter as large")
     made.add_argument("--bound", type=SHARE, metavar="X", help="quality that smaller weights may cost (0.01)")
+    made.add_argument("--length", type=COUNT, metavar="N", help="tokens that a text may have (as many as in training)")
     made.add_argument("--examples", type=COUNT, default=100, metavar="N", help="held-out examples to compare (100)")
     made.add_argument(
         "--strategy",
