@@ -1,4 +1,4 @@
-# make demo · make test · make test-slow · make bench · make bench-train · make bench-memory ·
+# make demo · make picture · make test · make test-slow · make bench · make bench-train · make bench-memory ·
 # make bench-products · make bench-lengths · make bench-device · make bench-learning · make format
 # The environment is made when it is missing or when its requirements have changed. PYTHON=python3.12 chooses another.
 
@@ -7,10 +7,13 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PEERS := .venv-bench/installed
 
-.PHONY: demo test test-slow bench bench-train bench-products bench-memory bench-lengths bench-device bench-learning format
+.PHONY: demo picture test test-slow bench bench-train bench-products bench-memory bench-lengths bench-device bench-learning format
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m seqkeras demo
+
+picture: $(INSTALLED)
+	@$(BIN)/python docs/picture.py
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n 2

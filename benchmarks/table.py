@@ -1,4 +1,4 @@
-"""The README's tables of the benchmarks, from their results: python benchmarks/table.py train|device|learning"""
+"""The tables of docs/, from the benchmarks' results: python benchmarks/table.py train|device|learning"""
 
 import argparse
 import json

@@ -11,12 +11,22 @@ Export:     `seqkeras.export`: a model to a LiteRT file or a bundle.
 """
 
 import sys
+import sysconfig
 from importlib import import_module
-from pathlib import PurePath
+from pathlib import Path
 
-# `import seqkeras` brings everything, so that Keras can load any of its models. The command, `seqkeras` or
-# `python -m seqkeras` (then argv[0] is "-m" here), brings it too, but first reads its arguments: help is not to wait.
-if sys.argv[:1] != ["-m"] and PurePath(*sys.argv[:1]).stem != "seqkeras":
+
+def _is_command():
+    """Whether this process is the installed `seqkeras` or `python -m seqkeras`: argv[0] is "-m" until that is found."""
+    if sys.argv[:1] == ["-m"]:
+        named = (name for flag, name in zip(sys.orig_argv, sys.orig_argv[1:], strict=False) if flag == "-m")
+        return next(named, None) == "seqkeras"
+    return Path(*sys.argv[:1]).absolute() == Path(sysconfig.get_path("scripts"), "seqkeras")
+
+
+# `import seqkeras` brings everything, so that Keras can load any of its models. The command brings it too, but reads
+# its arguments first: help is not to wait for TensorFlow.
+if not _is_command():
     from seqkeras.public import *  # noqa: F403
 
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import warnings
@@ -202,6 +203,19 @@ print(keras.saving.get_registered_object("seqkeras>NAS"))
 
 def test_a_bare_import_lets_keras_load_a_model_and_know_every_cell(trained):
     done = subprocess.run([sys.executable, "-c", LOADS], cwd=trained, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "SequenceClassifier" in done.stdout and "cells_discovered.NAS" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["scripts/seqkeras"], ["-m", "mine"]])
+def test_an_import_is_the_same_whatever_the_script_is_called(words, trained, tmp_path):
+    script = LOADS.replace("runs/", f"{trained}/runs/")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts/seqkeras").write_text(script)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/__init__.py").write_text(script)  # imported while argv[0] is "-m"
+    (tmp_path / "mine/__main__.py").touch()
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "SequenceClassifier" in done.stdout and "cells_discovered.NAS" in done.stdout
 
@@ -837,7 +851,8 @@ def test_what_can_be_told_without_tensorflow_is_told_before_it_is_imported(words
 
 @pytest.mark.parametrize("module", ["preconditions", "settings", "usage", "progress"])
 def test_preconditions_and_what_they_know_import_no_tensorflow(module):
-    script = f"import sys; sys.argv[0] = 'seqkeras'; import seqkeras.cli.{module}; print('keras' in sys.modules)"
+    name = os.path.join(sysconfig.get_path("scripts"), "seqkeras")
+    script = f"import sys; sys.argv[0] = {name!r}; import seqkeras.cli.{module}; print('keras' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
 

@@ -10,10 +10,10 @@ from seqkeras import folders
 
 # Writes `folder` anew and stops for good at the first rename (0), at the second (1) or while it writes (-1).
 WRITES = """
-import os, sys, time
+import os, sys, sysconfig, time
 from pathlib import Path
 
-sys.argv[0] = "seqkeras"  # the command's name: then the package does not import TensorFlow
+sys.argv[0] = sysconfig.get_path("scripts") + "/seqkeras"  # the command: then the package does not import TensorFlow
 from seqkeras.folders import written
 
 folder, stop = Path(sys.argv[1]), int(sys.argv[2])
