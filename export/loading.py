@@ -1,5 +1,6 @@
 """A bundle brought back: each of its files checked against the manifest, before anything is made of it."""
 
+from numbers import Integral
 from pathlib import Path
 
 from seqkeras import arguments
@@ -33,6 +34,8 @@ def load(folder, runtime="interpreter", num_threads=None, seed=None):
     if num_threads is not None:
         num_threads = given.checked_threads(num_threads)
     arguments.choice(*RUNTIMES, runtime=runtime)
+    if seed is not None and (not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0):
+        raise ValueError(f"Expected seed to be a whole number from 0 or None. Received: seed={seed!r}")
     folder = Path(folder)
     manifest = manifests.read(folder)
     files = {name: manifests.contents(folder, name, known) for name, known in manifest["files"].items()}

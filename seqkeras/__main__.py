@@ -23,6 +23,9 @@ def main(arguments=None):
         asked = usage.understood(arguments)
     except SystemExit as end:  # argparse has said why
         return end.code
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us: nobody is to read it
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     if arguments is None and not asked.traceback:
         atexit.register(mute)  # LiteRT has last words, after Python's
     with contextlib.nullcontext() if asked.traceback else quiet():

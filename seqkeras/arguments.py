@@ -69,6 +69,14 @@ def between(lowest, highest, **numbers):
             raise ValueError(f"Expected {name} from {lowest} to {highest}. Received: {outside[0]} among {name}")
 
 
+def whole(**numbers):
+    """Each tensor's numbers without a fraction. Checked outside of graphs only."""
+    for name, tensor in numbers.items():
+        values = values_of(tensor)
+        if values is not None and values.dtype.kind == "f" and np.any(broken := values != np.floor(values)):
+            raise ValueError(f"Expected whole numbers as {name}. Received: {values[broken].flat[0]} among {name}")
+
+
 def values_of(tensor):
     """A tensor's numbers as a NumPy array; None where they are not known before a graph runs."""
     if isinstance(tensor, keras.KerasTensor):

@@ -34,7 +34,7 @@ class Limits:
 
         Raises:
             ValueError: ids out of range; sequences too long; labels with a weight that are neither a class nor -1
-                (`tokens.UNKNOWN_LABEL`).
+                (`tokens.UNKNOWN_LABEL`); ids or labels with a fraction.
         """
         for name, (count, longest) in self.inputs.items():
             if (ids := _numbers(x, name, len(self.inputs) == 1)) is None:
@@ -45,10 +45,13 @@ class Limits:
                     "build the model with a larger max_length or shorten the sequences"
                 )
             arguments.between(0, count - 1, **{name: ids})
+            arguments.whole(**{name: ids})
         for name, count in self.targets.items():
             labels, weight = _numbers(y, name, name is None), _numbers(sample_weight, name, True)
             if labels is not None:
-                arguments.between(UNKNOWN_LABEL, count - 1, labels=_weighted(labels, weight))
+                labels = _weighted(labels, weight)
+                arguments.between(UNKNOWN_LABEL, count - 1, labels=labels)
+                arguments.whole(labels=labels)
 
     def watch(self, x, y=None, sample_weight=None):
         """x as a data set that checks each of its batches; arrays are checked at once and returned."""

@@ -96,13 +96,13 @@ def endless(x):
 
 
 def batches(x, steps=None):
-    """(targets, weight), or None, of each batch of data that is `rereadable`; at most `steps` batches."""
+    """(x, targets, weight) of each batch of data that is `rereadable`; at most `steps` batches."""
     if isinstance(x, keras.utils.PyDataset):
         numbers = itertools.count() if x.num_batches is None else range(x.num_batches)
         x = map(x.__getitem__, numbers)
     for batch in itertools.islice(x, steps):
         batch = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
-        yield keras.utils.unpack_x_y_sample_weight(batch)[1:]
+        yield keras.utils.unpack_x_y_sample_weight(batch)
 
 
 def biases(sizes, kind, batches, class_weight=None):

@@ -202,6 +202,12 @@ class Reader(SequenceModel):
         """The signature `step`, of a model that reads step by step; else {}."""
         return streaming(self, batch) if self.streams else {}
 
+    def real_positions(self, inputs):
+        """bool [B, T], True where inputs, as in `call`, are no padding."""
+        if self.vocab_size is None:
+            return masks.lengths(inputs["length"], ops.shape(inputs["values"])[1])
+        return masks.padding(inputs["ids"] if isinstance(inputs, dict) else inputs)
+
     def _enter(self, inputs, training):
         """inputs -> (what the encoder reads [B, T, D], its mask [B, T], the mask of the inputs [B, T]).
 
@@ -211,11 +217,10 @@ class Reader(SequenceModel):
         if self.vocab_size is not None and not isinstance(inputs, dict):
             inputs = {"ids": inputs}
         arguments.tensors(inputs, self.reads(None, None))
+        mask = given = self.real_positions(inputs)
         if self.vocab_size is None:
             x = inputs["values"]
-            mask = given = masks.lengths(inputs["length"], ops.shape(x)[1])
         else:
-            mask = given = masks.padding(inputs["ids"])
             if self.encoder in ("transformer", "convolution", "window"):
                 inputs = {name: masks.to_front(inputs[name], given) for name in self.reads(None, None)}
                 mask = masks.padding(inputs["ids"])

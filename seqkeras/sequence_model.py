@@ -1,5 +1,6 @@
 """What every model family shares in training and evaluation."""
 
+import contextlib
 import inspect
 import warnings
 
@@ -7,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqkeras import arguments, distribution, output_bias, training_report
+from seqkeras import arguments, distribution, masks, output_bias, training_report
 from seqkeras.batches import Limits, refusals
 from seqkeras.keras_model import KerasModel
 from seqkeras.losses import CrossEntropy
@@ -55,7 +56,7 @@ class SequenceModel(KerasModel):
 
         Args:
             x, y, sample_weight: data as `fit` takes it: batches (a tf.data.Dataset, a PyDataset) or arrays. Of arrays
-                `x` is not looked at and may be None.
+                `x` is looked at for padding only, where there is no weight, and may be None.
             steps: at most so many batches are read; None for all.
 
         Raises:
@@ -65,7 +66,7 @@ class SequenceModel(KerasModel):
             raise ValueError(f"Expected arrays, a tf.data.Dataset or a PyDataset. Received: {type(x).__name__}")
         if y is None and steps is None and output_bias.endless(x):
             raise ValueError("Expected steps, how many batches to read, with endless data. Received: steps=None")
-        if not self._adapt(output_bias.batches(x, steps) if y is None else [(y, sample_weight)]):
+        if not self._adapt(output_bias.batches(x, steps) if y is None else [(x, y, sample_weight)]):
             raise ValueError("Expected targets of a weight above 0. Received: none")
 
     @refusals()
@@ -77,10 +78,12 @@ class SequenceModel(KerasModel):
         """
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         given = self._watched(given)
+        self._check_class_weight(given.get("class_weight"))
         variables = keras.tree.flatten(self.output_biases())
         if (
             self.output_bias == "frequencies"
             and variables
+            and all(variable.trainable for variable in variables)
             and not any(np.any(ops.convert_to_numpy(v)) for v in variables)
         ):
             self._adapt(self._first_batches(**given), given.get("class_weight"))
@@ -88,6 +91,16 @@ class SequenceModel(KerasModel):
         if int(ops.convert_to_numpy(self.optimizer.iterations)) >= FEWEST_STEPS:
             self._warn_of_constant_answers(**given)
         return history
+
+    def _check_class_weight(self, class_weight):
+        """That its keys are classes of the one output: others would be ignored."""
+        count = self._classes().get(None)
+        known = range(count or 0)
+        if count and (strange := [label for label in class_weight or () if label not in known]):
+            raise ValueError(
+                f"Expected class_weight of classes from 0 to {count - 1}. Received: {strange[0]!r}; "
+                "`data.labels.index(name)` is the number of a name"
+            )
 
     def _warn_of_constant_answers(self, x=None, y=None, sample_weight=None, **_):
         batch = training_report.first_batch(x, y, sample_weight)
@@ -145,10 +158,10 @@ class SequenceModel(KerasModel):
         }
 
     def _first_batches(self, x=None, y=None, sample_weight=None, validation_split=0.0, steps_per_epoch=None, **_):
-        """(targets, weight) of what `fit` trains on, as far as it is looked at beforehand."""
+        """(x, targets, weight) of what `fit` trains on, as far as it is looked at beforehand."""
         if y is not None:
             rows = int(len(keras.tree.flatten(y)[0]) * (1 - validation_split))
-            return [keras.tree.map_structure(lambda one: None if one is None else one[:rows], (y, sample_weight))]
+            return [keras.tree.map_structure(lambda one: None if one is None else one[:rows], (x, y, sample_weight))]
         if not output_bias.rereadable(x):
             return []
         return output_bias.batches(x, min(steps_per_epoch or MOST_BATCHES, MOST_BATCHES))
@@ -157,7 +170,8 @@ class SequenceModel(KerasModel):
         """Sets the biases; whether there was a target for each."""
         variables = self.output_biases()
         sizes = keras.tree.map_structure(lambda variable: variable.shape[0], variables)
-        found = output_bias.biases(sizes, self.target_kind, batches, class_weight)
+        weighed = ((y, self.weigh(x, y, weight)) for x, y, weight in batches)
+        found = output_bias.biases(sizes, self.target_kind, weighed, class_weight)
         for variable, bias in zip(keras.tree.flatten(variables), keras.tree.flatten(found), strict=True):
             if bias is not None:
                 variable.assign(ops.cast(bias, variable.dtype))
@@ -166,7 +180,13 @@ class SequenceModel(KerasModel):
     def compile(
         self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None, **options
     ):
-        """As `keras.Model.compile`. What a model of text is measured by never counts UNKNOWN as right."""
+        """As `keras.Model.compile`, but all `metrics` are weighted ones: padding has no part in them.
+
+        What a model of text is measured by never counts UNKNOWN as right.
+
+        Raises:
+            ValueError: a loss or metric that takes probabilities, where the model gives logits; a metric called "loss".
+        """
         if self.unknown_target is not None:
             metrics, weighted_metrics = keras.tree.map_structure(
                 lambda metric: of_text(metric, self.unknown_target), (metrics, weighted_metrics)
@@ -177,6 +197,9 @@ class SequenceModel(KerasModel):
                     "Expected metrics of another name than 'loss', which is the mean of the loss over all data. "
                     f"Received: {metric!r}"
                 )
+        if self.target_kind != "values":
+            _check_takes_logits(keras.tree.flatten((loss, metrics, weighted_metrics)))
+        metrics, weighted_metrics = _all_weighted(metrics, weighted_metrics)
         super().compile(optimizer, metrics=metrics, weighted_metrics=weighted_metrics, **options)
         names = self.outputs_by_name
         losses = {name: one for name, one in by_output(loss, names).items() if one is not None}
@@ -201,13 +224,75 @@ class SequenceModel(KerasModel):
         rest = [metric for metric in super().metrics if metric.name != "loss"]
         return rest if self.objective is None else [self.objective, *rest]
 
+    def real_targets(self, x, y):
+        """Where the targets `y` to the inputs `x` are real: a mask [B, T], of several outputs a dict; None for all."""
+        return None if self.unknown_target is None else masks.padding(y)
+
+    def weigh(self, x, y, sample_weight):
+        """The weight of each target: as it is given, but where none is, or one for each row, padding weighs nothing."""
+        real = None if y is None else self.real_targets(x, y)
+        if isinstance(real, dict):
+            named = isinstance(sample_weight, dict)
+            return {
+                name: _of_real(one, sample_weight.get(name) if named else sample_weight) for name, one in real.items()
+            }
+        return sample_weight if real is None else _of_real(real, sample_weight)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """As of `keras.Model`, by the weights of `weigh`."""
+        return super().compute_metrics(x, y, y_pred, self.weigh(x, y, sample_weight))
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a batch: in training what is minimised, in evaluation what is reported of it."""
         if self.objective is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
+        sample_weight = self.weigh(x, y, sample_weight)
         loss = self.objective.measure(y, y_pred, sample_weight, training)
         if training and self.losses:
             penalties = super().compute_loss(x, y, y_pred, sample_weight, training)  # all that Keras knows a loss of
             self.objective.add("penalties", penalties, 1 / distribution.replicas())
             loss += penalties
         return loss
+
+
+def _of_real(real, weight):
+    """The weight [B, T] of each target, from the mask [B, T] of real ones and a weight: None, [B] or [B, T]."""
+    if weight is None:
+        return ops.cast(real, "float32")
+    shape = weight.shape
+    rank = shape.rank if hasattr(shape, "rank") else len(shape)  # TensorFlow's is None after calls with several ranks
+    if rank is not None and rank >= len(real.shape):
+        return weight
+    weight, real = ops.cast(ops.reshape(weight, (ops.shape(real)[0], -1)), "float32"), ops.cast(real, "float32")
+    return weight * real if rank == 1 else ops.where(ops.shape(weight)[1] == 1, weight * real, weight)
+
+
+def _all_weighted(metrics, weighted):
+    """(None, all metrics) where the two can be put together, both lists or both dicts of outputs; else as they are."""
+    if metrics is None or weighted is None:
+        return None, weighted if metrics is None else metrics
+    if isinstance(metrics, (list, tuple)) and isinstance(weighted, (list, tuple)):
+        return None, [*metrics, *weighted]
+    return metrics, weighted
+
+
+PROBABILITIES = {  # losses and metrics of Keras that take probabilities where they are named without more
+    *("sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "crossentropy", "ce"),
+    *("categorical_focal_crossentropy", "binary_focal_crossentropy", "kl_divergence"),
+}
+
+
+def _check_takes_logits(chosen):
+    """Raises ValueError for a loss or metric of probabilities."""
+    for one in chosen:
+        named = one
+        if isinstance(one, str) and one not in PROBABILITIES:
+            with contextlib.suppress(ValueError):
+                named = keras.losses.get(one)
+        config = named.get_config() if isinstance(named, (keras.losses.Loss, keras.metrics.Metric)) else {}
+        if config.get("from_logits") is False or getattr(named, "__name__", named) in PROBABILITIES:
+            raise ValueError(
+                f"Expected a loss or metric of logits, which the model gives. Received: {one!r}, which takes "
+                "probabilities; take seqkeras.CrossEntropy() (BinaryCrossEntropy() for outputs='labels'; as a metric "
+                "seqkeras.Perplexity()), or give it from_logits=True"
+            )

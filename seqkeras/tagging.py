@@ -82,6 +82,9 @@ class SequenceTagger(Reader):
     def output_biases(self):
         return self.logits.bias
 
+    def real_targets(self, x, y):
+        return None if x is None else self.real_positions(x)
+
     def call(self, inputs, training=False):
         memory, _, _ = self.read(inputs, training)
         return self.logits(self.drop(memory, training=training))
@@ -173,6 +176,12 @@ class JointTagger(Reader):
 
     def output_biases(self):
         return {"tags": self.tags.bias, "label": self.label.bias}
+
+    def real_targets(self, x, y):
+        if x is None:
+            return None
+        real = self.real_positions(x)
+        return {"tags": real, "label": ops.ones(ops.shape(real)[:1], "bool")}
 
     def call(self, inputs, training=False):
         memory, summary, mask = self.read(inputs, training)

@@ -857,6 +857,20 @@ def test_preconditions_and_what_they_know_import_no_tensorflow(module):
     assert done.stdout == "False\n", done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("predict said <&-", 1, "Expected texts, as arguments, in --file or on the standard input. Received: a closed"),
+        ("predict said cats >&-", 0, ""),
+        ("evaluate said >&- 2>&-", 0, ""),
+    ],
+)
+def test_a_closed_stream_is_told_where_it_is_needed(words, status, said, here):
+    shell = f"{sys.executable} -m seqkeras {words}"
+    done = subprocess.run(shell, shell=True, capture_output=True, text=True)
+    assert (done.returncode, said in done.stderr, "NoneType" in done.stderr) == (status, True, False), done.stderr
+
+
 def test_sigterm_ends_a_command_as_an_interruption_does(here, capfd, monkeypatch):
     def evaluate(asked):
         os.kill(os.getpid(), signal.SIGTERM)

@@ -3,6 +3,8 @@
 import csv
 import gzip
 import json
+import re
+import warnings
 
 import numpy as np
 import pytest
@@ -771,3 +773,21 @@ def test_the_real_data_sets_are_read_in_a_line(shared_data):
     assert series.shape == (17420, 7) and series.names[-1] == "OT" and series.left_out == ("date",)
     pens = readers.table(shared_data / "series/pendigits.tes", delimiter=",", header=True)
     assert len(pens) == 3498 and len(pens[0]) == 17
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        (["2020-01-01", "2020-01-02", "2020-01-04"], None),
+        (["2020-01-03", "2020-01-02", "2020-01-01"], "Received: 2020-01-02 after 2020-01-03 in .*a.csv:3"),
+        (["2020-01-01 00:00", "2020-01-01 01:00", "2020-01-01 01:00"], "Received: 2020-01-01 01:00 after .*a.csv:4"),
+        (["03/01/2020", "02/01/2020", "01/01/2020"], None),  # which may be read in two ways
+    ],
+)
+def test_series_whose_times_go_back_or_repeat_is_warned_of(times, told, tmp_path):
+    (tmp_path / "a.csv").write_text("date,a\n" + "".join(f"{time},{n}\n" for n, time in enumerate(times)))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert readers.series(tmp_path / "a.csv").times == tuple(times)
+    said = [str(one.message) for one in seen]
+    assert len(said) == (told is not None) and all(re.search(told, one) and "oldest first" in one for one in said)

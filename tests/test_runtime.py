@@ -229,6 +229,9 @@ def test_what_cannot_be_read_is_a_clear_error():
         classify("a" * (LONG + 1))
     with pytest.raises(ValueError, match="Expected a text. Received: int"):
         classify(5)
+    for seed in (-1, 1.5, "a", True):
+        with pytest.raises(ValueError, match="Expected seed to be a whole number from 0 or None. Received: seed="):
+            load_bundle(family("classify").folder, seed=seed)
     with pytest.raises(ValueError, match="Expected a label among 'first', 'second', 'third'. Received: label='fourth'"):
         load_bundle(family("generate").folder)("fourth")
 

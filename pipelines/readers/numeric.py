@@ -1,7 +1,9 @@
 """Numbers: a series in a table, a row a time step; files of labelled series."""
 
 import re
+import warnings
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 
 import numpy as np
@@ -100,14 +102,31 @@ def series(path, columns=None, delimiter=None, header=None, encoding="utf-8", de
     else:
         numbers = column_numbers(columns, names, width, where)
     moments = [column for column in moments if column not in numbers]
+    times = tuple(" ".join(row[column].strip() for column in moments) for _, row in rows) if moments else ()
+    _warn_of_order(times, path, rows)
     if not numbers:
         raise ValueError(f"Expected a column of numbers. Received: {where}, all of them dates or times")
     return Series(
         _values(path, rows, numbers, of, decimal),
         tuple(names[column] for column in numbers) if names else (),
-        tuple(" ".join(row[column].strip() for column in moments) for _, row in rows) if moments else (),
+        times,
         tuple(of[column] for column in moments),
     )
+
+
+def _warn_of_order(times, path, rows):
+    """Warns of times, as far as they are ISO 8601, that go back or repeat: steps are taken in the order of the file."""
+    try:
+        moments = [datetime.fromisoformat(time) for time in times]
+        wrong = next((i for i in range(1, len(moments)) if moments[i] <= moments[i - 1]), None)
+    except (ValueError, TypeError):  # of another form; some with a time zone and some without
+        return
+    if wrong is not None:
+        warnings.warn(
+            f"Expected each step later than the one before. Received: {times[wrong]} after {times[wrong - 1]} in "
+            f"{path}:{rows[wrong][0]}; steps are taken in the order of the file, so sort it, the oldest first",
+            stacklevel=3,
+        )
 
 
 def _moments(row, names, decimal):

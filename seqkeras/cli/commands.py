@@ -58,6 +58,8 @@ def predict(asked):
 
 def _lines(path):
     """The lines of a file, or without a path of the standard input, blank ones too."""
+    if path is None and sys.stdin is None:
+        raise ValueError("Expected texts, as arguments, in --file or on the standard input. Received: a closed one")
     data = path.read_bytes() if path else sys.stdin.buffer.read()
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
