@@ -199,8 +199,7 @@ class SequenceModel(KerasModel):
                 )
         if self.target_kind != "values":
             _check_takes_logits(keras.tree.flatten((loss, metrics, weighted_metrics)))
-        metrics, weighted_metrics = _all_weighted(metrics, weighted_metrics)
-        super().compile(optimizer, metrics=metrics, weighted_metrics=weighted_metrics, **options)
+        super().compile(optimizer, weighted_metrics=_together(metrics, weighted_metrics), **options)
         names = self.outputs_by_name
         losses = {name: one for name, one in by_output(loss, names).items() if one is not None}
         objective = Objective(losses, by_output(loss_weights, names, 1.0)) if losses else None
@@ -267,13 +266,19 @@ def _of_real(real, weight):
     return weight * real if rank == 1 else ops.where(ops.shape(weight)[1] == 1, weight * real, weight)
 
 
-def _all_weighted(metrics, weighted):
-    """(None, all metrics) where the two can be put together, both lists or both dicts of outputs; else as they are."""
+def _together(metrics, weighted):
+    """All metrics of `compile`, a list, or a dict of output -> list or one."""
     if metrics is None or weighted is None:
-        return None, weighted if metrics is None else metrics
-    if isinstance(metrics, (list, tuple)) and isinstance(weighted, (list, tuple)):
-        return None, [*metrics, *weighted]
-    return metrics, weighted
+        return weighted if metrics is None else metrics
+    if not isinstance(metrics, dict) and not isinstance(weighted, dict):
+        return [*metrics, *weighted]
+    if not isinstance(metrics, dict) or not isinstance(weighted, dict):
+        raise ValueError(f"Expected both metrics as lists or both as dicts. Received: {metrics!r} and {weighted!r}")
+    parts = {name: [one.get(name) for one in (metrics, weighted)] for name in {**metrics, **weighted}}
+    return {
+        name: [metric for metric in keras.tree.flatten(of_both) if metric is not None]
+        for name, of_both in parts.items()
+    }
 
 
 PROBABILITIES = {  # losses and metrics of Keras that take probabilities where they are named without more

@@ -76,6 +76,20 @@ def test_padding_weighs_nothing_without_a_weight_and_with_one_for_each_row(name,
         assert found[0] == pytest.approx(before, rel=1e-5)
 
 
+def test_metrics_of_both_kinds_are_put_together(seed):
+    model, x, y, weight = families(seed)["joint tagger"]
+    compiled(
+        model,
+        metrics={"tags": [seqkeras.TokenAccuracy()]},
+        weighted_metrics={"tags": "accuracy", "label": ["accuracy"]},
+    )
+    found = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert {"tags_token_accuracy", "tags_accuracy", "label_accuracy"} <= set(found)
+    assert found["tags_token_accuracy"] == pytest.approx(found["tags_accuracy"], rel=1e-5)
+    with pytest.raises(ValueError, match="Expected both metrics as lists or both as dicts"):
+        compiled(model, metrics=["accuracy"], weighted_metrics={"tags": "accuracy"})
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_padding_is_not_learnt_without_a_weight(name, seed):
     learnt = []
