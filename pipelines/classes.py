@@ -7,6 +7,7 @@ import numpy as np
 
 from seqkeras.pipelines.arguments import listed, shown
 from seqkeras.pipelines.labels import Labels
+from seqkeras.pipelines.mistakes import check_names
 from seqkeras.pipelines.vocabulary import unicode_text
 
 
@@ -43,6 +44,7 @@ class LabelColumn:
                 f"{len(train)} records"
             )
         self.labels = self.labels or Labels.train(present)
+        check_names(present)
         for index, row in enumerate(rows if present - set(self.labels.names) else ()):
             missing = [name for name in (row if self.many else [row]) if name not in self.labels]
             if missing:

@@ -1,6 +1,7 @@
 """Mistakes that the columns of records give away: a header read as a record, columns that are swapped or the same."""
 
 import re
+import unicodedata
 import warnings
 
 HEADER = re.compile(
@@ -68,6 +69,21 @@ def _check_header(records, columns, names, place):
                 stacklevel=2,
             )
             return
+
+
+def check_names(names):
+    """Warns of names of classes that differ only in case, in signs that are not seen or in how a letter is encoded."""
+    seen = {}
+    for name in sorted(names):
+        plain = unicodedata.normalize("NFKC", "".join(c for c in name if unicodedata.category(c) != "Cf")).casefold()
+        if plain in seen:
+            warnings.warn(
+                f"Expected names of classes that do not look alike. Received: {seen[plain]!a} and {name!a}, which are "
+                "two classes here; write them in one way if they are one",
+                stacklevel=2,
+            )
+            return
+        seen[plain] = name
 
 
 def _same(records, columns):

@@ -904,3 +904,16 @@ def test_multi30k_is_prepared_in_seconds_with_little_padding(shared_data, tokeni
     assert seconds < 60  # about 3 on two quiet cores
     shapes = {(one["source"].shape[1], one["target"].shape[1]) for one, _, _ in data.train}
     assert len(shapes) <= 24
+
+
+@pytest.mark.parametrize("names", [("spam", "Spam"), ("caf\u00e9", "cafe\u0301"), ("AB", "AB\u200b"), ("spam", "ham")])
+def test_names_of_classes_that_look_alike_are_warned_of(names):
+    rows = [(f"some words of {n}", names[n % 2]) for n in range(12)]
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        data = pipelines.classification(rows)
+        assert len(data.labels) == 2
+        pipelines.tagging([(["a", "b"], [*names])] * 6)
+    said = [str(one.message) for one in seen if "look alike" in str(one.message)]
+    assert len(said) == 2 * (names != ("spam", "ham"))
+    assert all(ascii(names[0]) in one and ascii(names[1]) in one for one in said)
