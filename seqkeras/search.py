@@ -162,9 +162,19 @@ class Sample(Search):
 
     def scored(self, inputs):
         arguments.tensors(inputs, {"uniform": self.extra_inputs(None)["uniform"]})
-        arguments.between(0, BELOW_1, uniform=ops.cast(inputs["uniform"], "float32"))
-        arguments.between(0, HOTTEST, temperature=inputs.get("temperature", self.temperature))
+        self._check(inputs)
         return super().scored(inputs)
+
+    def predict(self, x, *args, **kwargs):
+        """As of `Search`; of arrays, what is drawn with is checked too."""
+        if isinstance(x, dict):
+            self._check(x)
+        return super().predict(x, *args, **kwargs)
+
+    def _check(self, inputs):
+        if "uniform" in inputs:
+            arguments.between(0, BELOW_1, uniform=ops.cast(inputs["uniform"], "float32"))
+        arguments.between(0, HOTTEST, temperature=inputs.get("temperature", self.temperature))
 
     def choose(self, logits, t, inputs):
         temperature = ops.cast(inputs.get("temperature", self.temperature), "float32")

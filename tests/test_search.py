@@ -264,8 +264,10 @@ def test_what_is_drawn_is_likely_at_the_limits_of_float32(seed):
 def test_what_cannot_be_drawn_with_is_refused(changed, match):
     model = seqkeras.SequenceGenerator(V, 3, units=4)
     inputs = {"label": np.zeros(1, "int32"), "uniform": np.full((1, 3), 0.5)}
-    with pytest.raises(ValueError, match=match):
-        Sample(model, 3)({**inputs, **changed})
+    for call in (Sample(model, 3), lambda inputs: Sample(model, 3).predict(inputs, verbose=0)):
+        with pytest.raises(ValueError, match=match):
+            call({**inputs, **changed})
+    assert Sample(model, 3).predict(inputs, verbose=0).shape == (1, 3)
     whole_numbers = {**inputs, "uniform": np.zeros((1, 3), "int32")}
     np.testing.assert_array_equal(
         Sample(model, 3)(whole_numbers), Sample(model, 3)({**inputs, "uniform": np.zeros((1, 3))})
