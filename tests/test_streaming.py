@@ -179,5 +179,5 @@ def test_values_that_are_none_are_refused_by_a_bundle(tmp_path, seed):
         with pytest.raises(ValueError, match=f"Expected numbers. Received: .*{match}"):
             classify(wrong)
     for wrong in ("aa", None):
-        with pytest.raises(ValueError, match=r"Expected an iterable of tokens or rows, such as text.split\(\). Received: "):
+        with pytest.raises(ValueError, match=r"Expected an iterable of tokens or rows, such as text.split"):
             classify.stream(wrong)
