@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import seqkeras
 from seqkeras import pipelines
 from seqkeras.pipelines import samples
-from seqkeras.tokens import START
+from seqkeras.tokens import END, START
 
 DATE = "Sonntag, 17. März 1984"
 
@@ -28,7 +28,7 @@ def trained():
 
 def attended(model, data, text):
     """(weights [T, S], the text that is written)."""
-    source = np.array([[*data.tokenizers["source"].encode(text), seqkeras.tokens.END]], "int32")
+    source = np.array([[*data.tokenizers["source"].encode(text), END]], "int32")
     ids = np.asarray(seqkeras.Greedy(model, data.lengths["target"])({"source": source}))
     shifted = np.concatenate([[[START]], ids[:, :-1]], axis=1)
     weights = np.asarray(model.attend({"source": source, "target": shifted}))[0]

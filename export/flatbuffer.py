@@ -73,12 +73,12 @@ def has_numbers(model, graph, tensor):
     """Whether it is a constant of floats, as they are or in 8 bits."""
     one = graph.tensors[tensor]
     numbers = dtype(one) == "float32" or (dtype(one) == "int8" and scales(one) is not None)
-    return numbers and is_constant(model, graph, tensor)
+    return numbers and is_constant(model, one)
 
 
-def is_constant(model, graph, tensor):
-    """Whether the file holds its values."""
-    data = model.buffers[graph.tensors[tensor].buffer].data
+def is_constant(model, tensor):
+    """Whether the file holds the values of a tensor."""
+    data = model.buffers[tensor.buffer].data
     return data is not None and len(data) > 0
 
 

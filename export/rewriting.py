@@ -84,8 +84,7 @@ def _beside(model, graph, operator, ids):
 
 def _whole_number(model, tensor):
     """The one whole number that a constant holds, or None."""
-    data = model.buffers[tensor.buffer].data
-    if flatbuffer.dtype(tensor) not in ("int32", "int64") or data is None or len(data) == 0:
+    if flatbuffer.dtype(tensor) not in ("int32", "int64") or not flatbuffer.is_constant(model, tensor):
         return None
     numbers = flatbuffer.values(model, tensor)
     return numbers.item() if numbers.size == 1 else None
@@ -144,7 +143,7 @@ def _hands_on(model, graph, operator):
     if not flatbuffer.is_a(model, operator, "STRIDED_SLICE"):
         return flatbuffer.is_a(model, operator, "RESHAPE", "DEQUANTIZE")
     taken, strides = (graph.tensors[operator.inputs[place]] for place in (0, 3))
-    forward = flatbuffer.is_constant(model, graph, operator.inputs[3]) and flatbuffer.values(model, strides).min() > 0
+    forward = flatbuffer.is_constant(model, strides) and flatbuffer.values(model, strides).min() > 0
     return forward and np.prod(taken.shape) == np.prod(graph.tensors[operator.outputs[0]].shape)
 
 
