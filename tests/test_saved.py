@@ -1,0 +1,49 @@
+"""Files that an earlier version wrote, in tests/saved, load and answer as they did; known.json holds the answers."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import seqkeras  # noqa: F401 - makes its classes known to Keras
+from seqkeras import export
+
+SAVED = Path(__file__).parent / "saved"
+KNOWN = json.loads((SAVED / "known.json").read_text(encoding="utf-8"))
+
+
+def outputs(model, inputs):
+    return keras.tree.map_structure(keras.ops.convert_to_numpy, model(inputs))
+
+
+def test_saved_attention_model():
+    model = keras.models.load_model(SAVED / "attention.keras").model
+    inputs = {
+        "source": np.array([[4, 5, 6, 2], [7, 8, 2, 0]], "int32"),
+        "target": np.array([[1, 5, 6, 4], [1, 8, 0, 0]], "int32"),
+    }
+    np.testing.assert_allclose(outputs(model, inputs), KNOWN["attention"], atol=1e-5)
+
+
+def test_saved_language_model():
+    model = keras.models.load_model(SAVED / "language_model.keras")
+    ids = np.array([[1, 4, 5, 6], [1, 7, 8, 0]], "int32")
+    np.testing.assert_allclose(outputs(model, ids), KNOWN["language_model"], atol=1e-5)
+
+
+def test_saved_joint_tagger():
+    model = keras.models.load_model(SAVED / "joint_tagger.keras")
+    known = KNOWN["joint_tagger"]
+    got = outputs(model, {name: np.array(x, "int32") for name, x in known["inputs"].items()})
+    assert got.keys() == known["outputs"].keys()
+    for name, expected in known["outputs"].items():
+        np.testing.assert_allclose(got[name], expected, atol=1e-5)
+
+
+def test_saved_bundle():
+    bundle = export.load_bundle(SAVED / "classifier")
+    for text, expected in KNOWN["classifier"].items():
+        answer = bundle(text)
+        assert list(answer) == list(expected)
+        np.testing.assert_allclose(list(answer.values()), list(expected.values()), atol=1e-5)
