@@ -25,8 +25,8 @@ import numpy as np
 import torch
 
 from seqkeras import cells
-from seqkeras.losses import CrossEntropy
-from seqkeras.recurrence import Recurrence
+from seqkeras.rnn.recurrence import Recurrence
+from seqkeras.training.losses import CrossEntropy
 
 V, STEPS = 2000, 5
 

@@ -13,7 +13,8 @@ import sys
 from train import SIDES, UNUSUAL
 from turns import Side, compared, duel, write
 
-from seqkeras import cells, recurrence  # noqa: F401 - all cells are known
+from seqkeras import cells
+from seqkeras.rnn import recurrence  # noqa: F401 - all cells are known
 
 LENGTHS = {"lstm": (32, 128), "gru": (32, 128), **dict.fromkeys(UNUSUAL, (32,))}
 CASES = [

@@ -6,8 +6,9 @@ import numpy as np
 from measured import DATA, ROOT, outputs, pad, row, sources, train
 
 import seqkeras
-from seqkeras import export, metrics, pipelines
+from seqkeras import export, pipelines
 from seqkeras.pipelines import readers
+from seqkeras.training import metrics
 
 
 def questions():

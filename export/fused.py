@@ -9,7 +9,7 @@ number is none: after such an input the state stays so until the interpreter's `
 import numpy as np
 import tensorflow as tf
 
-from seqkeras.cells_lstm import LSTM
+from seqkeras.cells import LSTM
 from seqkeras.export.loops import in_order
 
 _LAYER, _MEMORY = "a_fused_lstm", "the_memory_of_a_fused_lstm"

@@ -1,6 +1,6 @@
 """The loop over time as a device runs it: one sequence, fixed shapes, few and cheap operators a step.
 
-Arguments and results as of `seqkeras.loops`; with a pooling, its vector in place of the outputs, which are then not
+Arguments and results as of `seqkeras.rnn.loops`; with a pooling, its vector in place of the outputs, which are then not
 collected. A masked step does nothing, so those are taken out beforehand: the real ones come first, in the order in
 which they are run, and the loop ends behind them. A batch of another size than 1 goes through `loops.in_place`.
 """
@@ -10,7 +10,7 @@ import functools
 import tensorflow as tf
 from keras import ops
 
-from seqkeras.loops import advance, in_place, real
+from seqkeras.rnn.loops import advance, in_place, real
 
 
 def _alone(loop):

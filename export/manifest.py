@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqkeras.search import HOTTEST
+from seqkeras.search.sampling import HOTTEST
 
 TASKS = ("classify", "tag", "understand", "translate", "generate", "continue", "forecast")
 READ = {"ids": "text", "characters": "characters", "source": "source", "prompt": "text"}  # inputs: by which tokenizer

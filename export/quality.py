@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from seqkeras.scores import span_f1
-from seqkeras.spans import in_bio
 from seqkeras.tokens import END, PAD, UNKNOWN
+from seqkeras.training.scores import span_f1
+from seqkeras.training.spans import in_bio
 
 
 class HeldOut(dict):

@@ -7,8 +7,8 @@ import numpy as np
 from seqkeras.export.given import real_numbers
 from seqkeras.export.loaded_bundle import Bundle
 from seqkeras.pipelines.tokenizers import Characters, Words
-from seqkeras.spans import in_bio, spans
 from seqkeras.tokens import PAD
+from seqkeras.training.spans import in_bio, spans
 
 
 class Reading(Bundle):

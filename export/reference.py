@@ -5,8 +5,8 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from seqkeras import loops, recurrence
 from seqkeras.export.saved_model import traced
+from seqkeras.rnn import loops, recurrence
 from seqkeras.tokens import END, PAD, START
 
 CHUNK = 64  # rows a call where the batch is free

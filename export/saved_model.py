@@ -8,9 +8,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from seqkeras import folders, loops, recurrence
+from seqkeras import folders
 from seqkeras.export import given
 from seqkeras.export.manifest import READ
+from seqkeras.rnn import loops, recurrence
 from seqkeras.tokens import END
 
 PARTS = {"saved_model.pb", "fingerprint.pb", "assets", "variables"}  # of a SavedModel

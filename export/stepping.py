@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from seqkeras.export.reference import alive, fed
-from seqkeras.search import log_probability
+from seqkeras.search.loop import log_probability
 from seqkeras.tokens import PAD
 
 PROBABILITY = 1e-5  # how far two float32 outputs may lie apart

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqkeras import arguments, cells, folders, recurrence
+from seqkeras import arguments, cells, folders
 from seqkeras.export import fused, given, loops
 from seqkeras.export import quantize as weights
 from seqkeras.export.audit import audit
@@ -29,6 +29,7 @@ from seqkeras.export.halving import halved
 from seqkeras.export.rewriting import rewritten
 from seqkeras.export.runtime import Interpreter
 from seqkeras.export.saved_model import save
+from seqkeras.rnn import recurrence
 from seqkeras.tokens import START
 
 ROUNDS, ROWS = 7, 10  # in which strategies take turns to be measured; inputs

@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from seqkeras.export.loaded_bundle import Bundle
-from seqkeras.search import HOTTEST
+from seqkeras.search.sampling import HOTTEST
 
 
 class Writer(Bundle):

@@ -1,40 +1,22 @@
 """Every public name of the models. Importing it is what makes Keras know their classes, and `cell=` every cell."""
 
 # ruff: noqa: F401
-from seqkeras import (
-    attention,
-    cells,
-    cells_discovered,
-    cells_lstm,
-    cells_regularized,
-    decoders,
-    diagnosis,
-    distribution,
-    encoders,
-    forecasting,
-    incremental,
-    language,
-    losses,
-    masks,
-    metrics,
-    models,
-    reading,
-    recurrence,
-    search,
-    seq2seq,
-    signatures,
-    tagging,
-    tokens,
-    training_report,
-    transformer,
-)
-from seqkeras.diagnosis import Diagnosis
-from seqkeras.forecasting import Forecaster
-from seqkeras.incremental import incremental_gradient_descent
-from seqkeras.language import LanguageModel, Truncated
-from seqkeras.losses import BinaryCrossEntropy, CrossEntropy, QuantileLoss
-from seqkeras.metrics import ExactMatch, MacroF1, Perplexity, SpanF1, TokenAccuracy
-from seqkeras.models import SequenceClassifier, SequenceGenerator
-from seqkeras.search import Greedy, Sample
-from seqkeras.seq2seq import AttentionSeq2Seq, Seq2Seq, TransformerSeq2Seq
-from seqkeras.tagging import JointTagger, SequenceTagger
+from seqkeras import cells, decoders, encoders, models, search, signatures, tokens
+from seqkeras.layers import attention, masking, transformer
+from seqkeras.models import forecaster, language_model, reader, seq2seq
+from seqkeras.models.classifier import SequenceClassifier
+from seqkeras.models.forecaster import Forecaster
+from seqkeras.models.generator import SequenceGenerator
+from seqkeras.models.joint_tagger import JointTagger
+from seqkeras.models.language_model import LanguageModel
+from seqkeras.models.seq2seq import AttentionSeq2Seq, Seq2Seq, TransformerSeq2Seq
+from seqkeras.models.tagger import SequenceTagger
+from seqkeras.models.truncated_bptt import Truncated
+from seqkeras.rnn import recurrence
+from seqkeras.search.greedy import Greedy
+from seqkeras.search.sampling import Sample
+from seqkeras.training import distribution, gradient_descent, gradient_diagnosis, losses, metrics, report
+from seqkeras.training.gradient_descent import incremental_gradient_descent
+from seqkeras.training.gradient_diagnosis import Diagnosis
+from seqkeras.training.losses import BinaryCrossEntropy, CrossEntropy, QuantileLoss
+from seqkeras.training.metrics import ExactMatch, MacroF1, Perplexity, SpanF1, TokenAccuracy

@@ -17,7 +17,9 @@ Not imported with `seqkeras`: `from seqkeras import tuning`.
 import keras
 import keras_tuner
 
-from seqkeras import losses, metrics, models, seq2seq, tagging
+from seqkeras import models
+from seqkeras.models import seq2seq
+from seqkeras.training import losses, metrics
 
 
 class Family(keras_tuner.HyperModel):
@@ -65,9 +67,9 @@ class SequenceClassifier(Family):
 
 
 class SequenceTagger(Family):
-    """Of `tagging.SequenceTagger`; give `num_classes`, and `vocab_size` or `vocab_size=None, input_units=...`."""
+    """Of `models.SequenceTagger`; give `num_classes`, and `vocab_size` or `vocab_size=None, input_units=...`."""
 
-    model = tagging.SequenceTagger
+    model = models.SequenceTagger
     choices = {**RECURRENT, "bidirectional": [False, True]}
 
 

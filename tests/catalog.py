@@ -10,7 +10,10 @@ import keras
 import numpy as np
 
 import seqkeras
-from seqkeras import attention, cells, cells_regularized, decoders, encoders, language, recurrence, transformer
+from seqkeras import cells, decoders, encoders
+from seqkeras.layers import attention, embeddings, transformer
+from seqkeras.models import language_model
+from seqkeras.rnn import recurrence
 
 B, S, T, D, V, C = 4, 6, 5, 3, 11, 3
 rng = np.random.default_rng(1)
@@ -351,7 +354,7 @@ LAYERS = [
         {"query": floats(B, T, 8), "keys": floats(B, 2, S, 4), "values": floats(B, 2, S, 4), "mask": MASK[:, None]},
     ),
     Entry(
-        transformer.Positions,
+        embeddings.Positions,
         {"vocab_size": V, "units": 6, "max_length": 7, "positions": "learned", "embeddings_initializer": "uniform"},
         {"ids": SOURCE},
     ),
@@ -401,7 +404,7 @@ LAYERS = [
         {"x": floats(B, T, 8), "mask": np.tril(np.ones((1, T, T), bool))},
     ),
     Entry(
-        language.RecurrentPredictor,
+        language_model.RecurrentPredictor,
         {
             "vocab_size": V,
             "units": 5,
@@ -416,7 +419,7 @@ LAYERS = [
         {"ids": TARGET},
     ),
     Entry(
-        language.TransformerPredictor,
+        language_model.TransformerPredictor,
         {
             "vocab_size": V,
             "units": 8,
@@ -505,8 +508,8 @@ WRAPPED_CELLS = [
         made={"cell": lambda: cells.make("lstm", 5)},
     )
     for cls, arguments in (
-        (cells_regularized.VariationalDropout, {"input_rate": 0.25, "recurrent_rate": 0.5}),
-        (cells_regularized.Zoneout, {"rates": [0.25, 0.5]}),
+        (cells.VariationalDropout, {"input_rate": 0.25, "recurrent_rate": 0.5}),
+        (cells.Zoneout, {"rates": [0.25, 0.5]}),
     )
 ]
 

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqkeras.cells_regularized import VariationalDropout, Zoneout
-from seqkeras.recurrence import Recurrence, cells
+from seqkeras.cells import VariationalDropout, Zoneout
+from seqkeras.rnn.recurrence import Recurrence, cells
 
 B, T, D, H = 3, 6, 2, 3
 MASK = np.array([[1, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]], bool)  # holes; a row that is all mask

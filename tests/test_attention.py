@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from seqkeras import attention
-from seqkeras.attention import Attention, MultiHeadAttention
+from seqkeras.layers import attention
+from seqkeras.layers.attention import Attention, MultiHeadAttention
 
 B, T, S, D, M = 3, 4, 5, 6, 7
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras import cells, recurrence
-from seqkeras.cells_regularized import VariationalDropout, Zoneout
-from seqkeras.kernel import forward, kernel
-from seqkeras.loops import in_place, scan, unrolled
-from seqkeras.recurrence import Recurrence
+from seqkeras import cells
+from seqkeras.cells import VariationalDropout, Zoneout
+from seqkeras.rnn import recurrence
+from seqkeras.rnn.handwritten_backward import forward, kernel
+from seqkeras.rnn.loops import in_place, scan, unrolled
+from seqkeras.rnn.recurrence import Recurrence
 
 B, T, D, H = 2, 4, 2, 3
 NAMES = sorted(name for name, cls in cells.names().items() if cls.__module__.startswith("seqkeras."))
@@ -495,7 +496,7 @@ def linear_network(recurrent, width=H, units=H):
 @pytest.fixture(params=[1, 2])
 def trained(request, monkeypatch):
     """(layer, inputs, state) -> outputs in training, compiled, all steps in one chunk of time or in two."""
-    monkeypatch.setattr("seqkeras.kernel._chunks", lambda cell, shape: request.param)
+    monkeypatch.setattr("seqkeras.rnn.handwritten_backward._chunks", lambda cell, shape: request.param)
 
     def run(layer, x, state=None):
         return tf.function(lambda x: layer(x, initial_state=state, training=True)[0])(tf.constant(x)).numpy()

@@ -21,12 +21,14 @@ import pytest
 import tensorflow as tf
 
 import seqkeras
-from seqkeras import cli, folders, sequence_model, training_report
+from seqkeras import cli, folders
 from seqkeras.__main__ import main, one_line
 from seqkeras.cli import commands, integrity, options, runs, settings, sources, tables, training, usage
 from seqkeras.cli.tasks import TASKS
+from seqkeras.models import sequence_model
 from seqkeras.pipelines import Labels, readers, vocabulary
 from seqkeras.tokens import END, PAD
+from seqkeras.training import report
 
 QUICK = "--epochs 2 --batch-size 8 --units 8"
 
@@ -204,7 +206,7 @@ print(keras.saving.get_registered_object("seqkeras>NAS"))
 def test_a_bare_import_lets_keras_load_a_model_and_know_every_cell(trained):
     done = subprocess.run([sys.executable, "-c", LOADS], cwd=trained, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "SequenceClassifier" in done.stdout and "cells_discovered.NAS" in done.stdout
+    assert "SequenceClassifier" in done.stdout and "searched.NAS" in done.stdout
 
 
 @pytest.mark.parametrize("words", [["scripts/seqkeras"], ["-m", "mine"]])
@@ -217,7 +219,7 @@ def test_an_import_is_the_same_whatever_the_script_is_called(words, trained, tmp
     (tmp_path / "mine/__main__.py").touch()
     done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "SequenceClassifier" in done.stdout and "cells_discovered.NAS" in done.stdout
+    assert "SequenceClassifier" in done.stdout and "searched.NAS" in done.stdout
 
 
 def test_the_command_knows_every_cell(trained):
@@ -436,7 +438,7 @@ def test_what_became_of_the_data_is_said(here, capfd):
 def test_few_steps_are_mentioned(here, capfd, monkeypatch):
     words = f"train classify said.tsv --name few --overwrite {QUICK}"
     monkeypatch.setattr(sequence_model, "FEWEST_STEPS", 1)
-    monkeypatch.setattr(training_report, "constant_answers", lambda model, batch: "the same for every input")
+    monkeypatch.setattr(report, "constant_answers", lambda model, batch: "the same for every input")
     for few, said in ((100, True), (5, False)):
         monkeypatch.setattr(commands, "FEW", few)
         assert run(words) == 0

@@ -9,10 +9,11 @@ import pytest
 import tensorflow as tf
 
 import seqkeras
-from seqkeras import cells, compiling
-from seqkeras.cells_regularized import Zoneout
-from seqkeras.kernel import _by_hand
-from seqkeras.recurrence import Recurrence
+from seqkeras import cells
+from seqkeras.cells import Zoneout
+from seqkeras.rnn import xla
+from seqkeras.rnn.handwritten_backward import _by_hand
+from seqkeras.rnn.recurrence import Recurrence
 
 
 def function_of(name, units=4, reverse=False):
@@ -21,7 +22,7 @@ def function_of(name, units=4, reverse=False):
 
     @tf.function
     def traced():
-        found.append(compiling.shared(_by_hand, cell, reverse))
+        found.append(xla.shared(_by_hand, cell, reverse))
         return tf.constant(0)
 
     found = []

@@ -10,9 +10,10 @@ import pytest
 import tensorflow as tf
 
 import seqkeras
-from seqkeras import cells, cudnn
-from seqkeras.cells_regularized import Zoneout
-from seqkeras.recurrence import Recurrence
+from seqkeras import cells
+from seqkeras.cells import Zoneout
+from seqkeras.rnn import cudnn
+from seqkeras.rnn.recurrence import Recurrence
 
 pytestmark = pytest.mark.skipif(
     bool(tf.config.list_physical_devices("GPU")), reason="of Keras's layers where they go without cuDNN; there is a GPU"

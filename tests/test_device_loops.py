@@ -7,13 +7,14 @@ import pytest
 import tensorflow as tf
 
 import seqkeras
-from seqkeras import cells, export, pooling
+from seqkeras import cells, export
 from seqkeras.cli import usage
 from seqkeras.export import tflite
 from seqkeras.export.loops import STRATEGIES
 from seqkeras.export.runtime import Compiled, Interpreter
-from seqkeras.loops import scan
-from seqkeras.recurrence import Recurrence, looping
+from seqkeras.layers import pooling
+from seqkeras.rnn.loops import scan
+from seqkeras.rnn.recurrence import Recurrence, looping
 
 T, D, H = 6, 3, 4
 MASKS = {

@@ -6,17 +6,17 @@ import pytest
 import tensorflow as tf
 
 import seqkeras
-from seqkeras import diagnosis
+from seqkeras.training import gradient_diagnosis
 
 
 def test_the_gradient_vanishes_below_one_and_explodes_above_as_powers(seed):
-    found = diagnosis.textbook(radii=(0.5, 1.0, 1.5), steps=12, units=5, seed=seed)
+    found = gradient_diagnosis.textbook(radii=(0.5, 1.0, 1.5), steps=12, units=5, seed=seed)
     for radius, norms in found.items():
         np.testing.assert_allclose(norms, radius ** np.arange(12.0), rtol=1e-3)
 
 
 def test_the_plot_has_a_curve_a_network_on_a_logarithmic_scale(tmp_path):
-    figure = diagnosis.plot({0.5: 0.5 ** np.arange(9.0), 1.5: 1.5 ** np.arange(9.0)})
+    figure = gradient_diagnosis.plot({0.5: 0.5 ** np.arange(9.0), 1.5: 1.5 ** np.arange(9.0)})
     (axes,) = figure.axes
     assert axes.get_yscale() == "log" and [line.get_label() for line in axes.lines] == ["0.5", "1.5"]
     figure.savefig(tmp_path / "gradient.png")
@@ -32,7 +32,7 @@ def test_layers_have_the_norms_of_their_gradients_and_nothing_changes(seed):
     model.compile("sgd", seqkeras.CrossEntropy())
     ids, labels = batch(seed)
     before = model.get_weights()
-    seen = diagnosis.gradients(model, ids, labels)
+    seen = gradient_diagnosis.gradients(model, ids, labels)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     with tf.GradientTape() as tape:
@@ -53,7 +53,7 @@ def test_singular_values_are_those_of_each_gate(seed):
     model = seqkeras.SequenceClassifier(9, 2, 4, cell="lstm", bidirectional=False)
     kernel = model.body.recurrences[0][0].cell.recurrent_kernel
     kernel.assign(np.random.default_rng(seed).normal(size=(4, 16)))
-    found = diagnosis.recurrent_matrices(model)
+    found = gradient_diagnosis.recurrent_matrices(model)
     expected = [np.linalg.svd(block)[1][0] for block in np.split(kernel.numpy(), 4, axis=1)]
     np.testing.assert_allclose([found[f"{kernel.path}[{i}]"] for i in range(4)], expected, rtol=1e-5)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras import distribution
+from seqkeras.training import distribution
 from tests.catalog import MODELS, VARIANTS, B
 
 ENTRIES = {entry.name: entry for entry in MODELS}

@@ -14,7 +14,7 @@ from seqkeras import cells, export
 from seqkeras.export import fused
 from seqkeras.export.flatbuffer import is_a, scales, values
 from seqkeras.export.runtime import Compiled, Interpreter
-from seqkeras.recurrence import Recurrence, looping
+from seqkeras.rnn.recurrence import Recurrence, looping
 
 T = 7
 MODELS = {

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras import pooling
 from seqkeras.encoders import BagEncoder, ConvolutionEncoder, RecurrentEncoder, TransformerEncoder, WindowEncoder
+from seqkeras.layers import pooling
 
 B, S, D = 3, 5, 8
 MASK = np.arange(S) < np.array([[5], [2], [0]])

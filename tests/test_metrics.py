@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqkeras
-from seqkeras import CrossEntropy, ExactMatch, MacroF1, Perplexity, SpanF1, TokenAccuracy, metrics, scores
+from seqkeras import CrossEntropy, ExactMatch, MacroF1, Perplexity, SpanF1, TokenAccuracy
 from seqkeras.tokens import UNKNOWN, UNKNOWN_LABEL
+from seqkeras.training import metrics, scores
 
 B, T, V = 4, 5, 6
 

@@ -6,7 +6,7 @@ import pytest
 
 import seqkeras
 from seqkeras import CrossEntropy
-from seqkeras.objective import by_output
+from seqkeras.training.objective import by_output
 
 B, T, V, C = 7, 6, 9, 3
 

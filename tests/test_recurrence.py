@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras import cells, compiling, recurrence
-from seqkeras.kernel import _chunks, forward, kernel
-from seqkeras.loops import in_place, scan, unrolled
-from seqkeras.recurrence import Recurrence, fastest, looping
+from seqkeras import cells
+from seqkeras.rnn import recurrence, xla
+from seqkeras.rnn.handwritten_backward import _chunks, forward, kernel
+from seqkeras.rnn.loops import in_place, scan, unrolled
+from seqkeras.rnn.recurrence import Recurrence, fastest, looping
 from tests import slopes
 
 B, T, D, H = 4, 6, 3, 4
@@ -99,7 +100,7 @@ def test_chunks_of_time_change_neither_values_nor_gradients(cell, reverse, mask,
     given = [tf.constant(x) for x in draw(layer)]
     outputs, state = run(layer, unrolled, mask, *given)
     expected = tf.nest.flatten((outputs, state, gradients(layer, unrolled, mask, *given)))
-    monkeypatch.setattr("seqkeras.kernel.LEAST", (1, 1))
+    monkeypatch.setattr("seqkeras.rnn.handwritten_backward.LEAST", (1, 1))
     for batch in (B, None):
         specs = [tf.TensorSpec((batch, *x.shape[1:])) for x in given]
         read = tf.function(lambda *xs: (*run(layer, kernel, mask, *xs), gradients(layer, kernel, mask, *xs)), specs)
@@ -130,7 +131,7 @@ def penalty(layer, loop, mask, *given):
     + [("graph", kernel, "lstm"), ("graph", forward, "resetbeforegru"), ("xla", kernel, "resetbeforegru")],
 )
 def test_second_derivatives_are_right_and_tapes_may_last(way, loop, cell, monkeypatch, seed):
-    monkeypatch.setattr("seqkeras.kernel.LEAST", (1, 1))
+    monkeypatch.setattr("seqkeras.rnn.handwritten_backward.LEAST", (1, 1))
     layer, mask = make(cell, reverse=True, dtype="float64"), MASKS["holes"]
     given = draw(layer, "float64")
     run = functools.partial(penalty, layer, loop, mask)
@@ -159,7 +160,7 @@ def test_a_gradient_reaches_into_a_condition(loop, seed):
 def test_every_cell_says_and_learns_in_chunks_what_it_does_in_one(cell, monkeypatch, seed):
     made = slopes.layers(cell)
     expected = [x for layer in made for x in slopes.in_tensorflow(layer, seed)]
-    monkeypatch.setattr("seqkeras.kernel._chunks", lambda cell, shape: 3)
+    monkeypatch.setattr("seqkeras.rnn.handwritten_backward._chunks", lambda cell, shape: 3)
     received = [x for layer in made for x in slopes.in_tensorflow(layer, seed)]
     for a, b in zip(received, expected, strict=True):
         slopes.near(a, b, cell)
@@ -213,9 +214,9 @@ def test_chunks_share_what_is_compiled(monkeypatch, seed):
     monkeypatch.setattr(layer.cell, "step", lambda *given: traced.append(given) or step(*given))
     times, sizes = [], []
     for count in (1, 3):
-        monkeypatch.setattr("seqkeras.kernel._chunks", lambda cell, shape, count=count: count)
+        monkeypatch.setattr("seqkeras.rnn.handwritten_backward._chunks", lambda cell, shape, count=count: count)
         traced.clear()
-        compiling._function_of_all.cache_clear()  # what other layers have traced already
+        xla._function_of_all.cache_clear()  # what other layers have traced already
         graph = tf.function(lambda *xs: gradients(layer, kernel, None, *xs)).get_concrete_function(*given).graph
         times.append(len(traced))
         sizes.append(len(graph.get_operations()))

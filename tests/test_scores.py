@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from seqkeras import scores
-from seqkeras.metrics import SpanF1
+from seqkeras.training import scores
+from seqkeras.training.metrics import SpanF1
 
 TRUE, SAID = list("aabbbc?"), list("abbbdca")
 

@@ -8,7 +8,8 @@ from keras import ops
 
 import seqkeras
 from seqkeras import Greedy, Sample
-from seqkeras.search import best, likeliest
+from seqkeras.search.greedy import best
+from seqkeras.search.sampling import likeliest
 from seqkeras.tokens import END, PAD, START
 
 V, T = 9, 8

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqkeras.spans import in_bio, spans
+from seqkeras.training.spans import in_bio, spans
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 import seqkeras
-from seqkeras import sequence_model, training_report
+from seqkeras.models import sequence_model
+from seqkeras.training import report
 
 IDS = np.array([[4, 5, 6], [5, 5, 0], [7, 4, 4], [4, 8, 0]], "int32")
 LABEL = np.array([0, 1, 1, 0], "int32")
@@ -24,42 +25,40 @@ def classifier(scale, **options):
 
 
 def test_spread_is_zero_for_equal_answers_and_nears_one_where_each_has_its_own():
-    assert training_report.spread(np.tile([3.0, 1.0, -2.0], (5, 1)) + np.arange(5)[:, None]) == pytest.approx(0)
-    assert training_report.spread(1000 * np.eye(4)) == pytest.approx(3 / 4)
-    assert training_report.spread(np.log([[0.5, 0.5], [0.7, 0.3]])) == pytest.approx(0.1)
+    assert report.spread(np.tile([3.0, 1.0, -2.0], (5, 1)) + np.arange(5)[:, None]) == pytest.approx(0)
+    assert report.spread(1000 * np.eye(4)) == pytest.approx(3 / 4)
+    assert report.spread(np.log([[0.5, 0.5], [0.7, 0.3]])) == pytest.approx(0.1)
 
 
 def test_constant_answers_name_what_to_try():
-    advice = training_report.constant_answers(classifier(0.0), (IDS, LABEL))
+    advice = report.constant_answers(classifier(0.0), (IDS, LABEL))
     assert "Received: SequenceClassifier gives the same answer for every input" in advice
     assert "learning rate" in advice and "output_bias" not in advice
-    advice = training_report.constant_answers(classifier(0.0, output_bias="zeros"), (IDS, LABEL))
+    advice = report.constant_answers(classifier(0.0, output_bias="zeros"), (IDS, LABEL))
     assert "output_bias='frequencies' or model.adapt(data)" in advice
 
 
 def test_constant_answers_are_none_where_there_is_nothing_to_tell():
-    assert training_report.constant_answers(classifier(30.0), (IDS, LABEL)) is None
-    assert (
-        training_report.constant_answers(classifier(0.0), (IDS, np.zeros_like(LABEL))) is None
-    )  # no two to tell apart
+    assert report.constant_answers(classifier(30.0), (IDS, LABEL)) is None
+    assert report.constant_answers(classifier(0.0), (IDS, np.zeros_like(LABEL))) is None  # no two to tell apart
     values = seqkeras.SequenceTagger(9, 2, units=4, outputs="values")
-    assert training_report.constant_answers(values, (IDS, np.zeros((4, 3, 2)))) is None
+    assert report.constant_answers(values, (IDS, np.zeros((4, 3, 2)))) is None
     series = seqkeras.Forecaster(2, 3, 1, units=4)
-    assert training_report.constant_answers(series, (np.zeros((4, 3, 2)), np.zeros((4, 1, 2)))) is None
+    assert report.constant_answers(series, (np.zeros((4, 3, 2)), np.zeros((4, 1, 2)))) is None
 
 
 def test_constant_answers_look_at_real_positions_of_each_output():
     model = seqkeras.JointTagger(9, 9, 2, units=4)
     model.tags.kernel.assign(np.zeros(model.tags.kernel.shape))
     batch = IDS, {"tags": IDS, "label": LABEL}, {"tags": (IDS != 0).astype("float32"), "label": np.ones(4, "float32")}
-    assert "JointTagger gives the same tags for every input" in training_report.constant_answers(model, batch)
+    assert "JointTagger gives the same tags for every input" in report.constant_answers(model, batch)
 
 
 def test_constant_answers_of_a_search_are_those_of_its_model():
     model = seqkeras.LanguageModel(9, units=4)
     model.predictor.logits.kernel.assign(np.zeros((4, 9)))
     batch = IDS, IDS, (IDS != 0).astype("float32")
-    assert "LanguageModel" in training_report.constant_answers(seqkeras.Greedy(model, 4), batch)
+    assert "LanguageModel" in report.constant_answers(seqkeras.Greedy(model, 4), batch)
 
 
 class Batches(keras.utils.PyDataset):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras.transformer import DecoderBlock, EncoderBlock, Positions, TiedOutput, sinusoid
+from seqkeras.layers.embeddings import Positions, TiedOutput, sinusoid
+from seqkeras.layers.transformer import DecoderBlock, EncoderBlock
 
 B, T, S, D, H, F = 2, 4, 5, 6, 2, 9
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from turns import serve
 
 from seqkeras import cells
-from seqkeras.recurrence import Recurrence
+from seqkeras.rnn.recurrence import Recurrence
 
 LAYERS = {"lstm": "LSTM", "gru": "GRU", "simplernn": "SimpleRNN"}
 

@@ -16,13 +16,14 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from seqkeras import export, metrics, pipelines, scores, search
+from seqkeras import export, pipelines, search
 from seqkeras.cli import integrity, preconditions, progress, training
 from seqkeras.cli.settings import load as load_settings
 from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import classes, readers
-from seqkeras.spans import in_bio, spans
 from seqkeras.tokens import END, PAD
+from seqkeras.training import metrics, scores
+from seqkeras.training.spans import in_bio, spans
 
 
 class Run:

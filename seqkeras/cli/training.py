@@ -15,10 +15,11 @@ from pathlib import Path
 
 import keras
 
-from seqkeras import distribution, folders, losses, metrics, pipelines, public, search
+from seqkeras import folders, pipelines, public, search
 from seqkeras.cli import integrity, preconditions, progress, sources
 from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import files
+from seqkeras.training import distribution, losses, metrics
 
 FEW = 20  # batches an epoch; where there are more, those that are not full are left out, for XLA's sake
 HELD_OUT = "held_out.jsonl.gz"

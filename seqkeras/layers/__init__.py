@@ -1,0 +1,1 @@
+"""What encoders and decoders are made of: attention, Transformer blocks, embeddings, pooling, masks."""

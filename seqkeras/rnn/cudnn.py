@@ -1,0 +1,107 @@
+"""LSTM and GRU by cuDNN, NVIDIA's library for its GPUs, through the layers of Keras that call it under TensorFlow.
+
+Without a GPU the same layers go through their own loop; that their numbers are those of ours is tested there. A graph
+traced with a GPU holds cuDNN's operators, which CPUs have not; what `export` writes holds the loop.
+"""
+
+import warnings
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from seqkeras.cells.cell import Cell
+from seqkeras.cells.gru import GRU
+from seqkeras.cells.lstm import LSTM
+from seqkeras.cells.noise import Noise
+from seqkeras.layers.masking import everywhere
+from seqkeras.rnn.loops import real
+
+
+def reason(cell, mask=None):
+    """One line that says why cuDNN does not run a cell; None if it does.
+
+    Args:
+        cell: a `cells.Cell`, as it is or wrapped in noise.
+        mask: bool [B, T] whose values are known, or None. A mask in a graph is looked at when it runs.
+    """
+    why = []
+    if type(cell) not in AS_KERAS:
+        why.append(f"it has {' and '.join(one.__name__ for one in AS_KERAS)} as they are, no {type(cell).__name__}")
+    if cell.compute_dtype not in ("float16", "float32", "float64"):
+        why.append(f"it has not been tried in {cell.compute_dtype}")
+    if mask is not None and not right_padded(mask):
+        why.append("it takes padding behind the real steps of a row alone")
+    if not tf.config.get_visible_devices("GPU"):
+        why.append("TensorFlow sees no GPU")
+    return f"no cuDNN: {'; '.join(why)}" if why else None
+
+
+def permits(cell):
+    """Whether cuDNN runs a cell. Where there is a GPU and it does not, a warning gives the `reason`, of a `Cell`."""
+    why = reason(cell)
+    if why and isinstance(cell, (Cell, Noise)) and tf.config.get_visible_devices("GPU"):
+        warnings.warn(why, stacklevel=2)
+    return why is None
+
+
+def right_padded(mask):
+    """Whether nothing real stands behind padding in any row of a mask [B, T]: bool []."""
+    return tf.reduce_all(mask[:, :-1] | ~mask[:, 1:])
+
+
+def made(cell, reverse):
+    """The loop by cuDNN of a cell that it `permits`: the function `run`.
+
+    run(cell, inputs [B, T, D], mask bool [B, T] or None, state, otherwise) -> as of `loops`, (outputs [T, B, H] in the
+    order of the input, final state); `otherwise` is a function without arguments that returns the same by another
+    loop, for an empty batch and for a mask that is not `right_padded`. The cell given is that of the layer that calls,
+    which may be a copy.
+    """
+    options = {"go_backwards": reverse, "return_sequences": True, "return_state": True, "dtype": cell.dtype_policy}
+    kind, weights = AS_KERAS[type(cell)]
+    layer = kind(cell.units, seed=0, **options)  # nothing is drawn: a seed of its own would change what others draw
+    layer.built = layer.cell.built = True
+
+    def all_steps(cell, inputs, mask, state):
+        names = "kernel", "recurrent_kernel", "bias"
+        for name, weight in zip(names, weights(cell), strict=True):  # the cell's own: `build` would make others
+            setattr(layer.cell, name, ops.cast(weight, cell.compute_dtype))
+        outputs, *final = layer(inputs, mask=mask, initial_state=list(state))
+        for name in names:
+            delattr(layer.cell, name)
+        outputs = tf.transpose(outputs, (1, 0, 2))
+        return tf.reverse(outputs, [0]) if reverse else outputs, tuple(final)
+
+    def run(cell, inputs, mask, state, otherwise):
+        mask = everywhere(inputs) if mask is None else mask
+
+        def padded():
+            first = tf.range(tf.shape(mask)[1]) == 0
+            outputs, final = all_steps(cell, inputs, mask | first, state)  # cuDNN wants a real step in each row
+            some = tf.reduce_any(mask, axis=1)[:, None]
+            final = tuple(tf.where(some, n, s) for n, s in zip(final, state, strict=True))
+            return real(outputs, tf.transpose(mask)), final
+
+        return tf.cond((tf.size(mask) > 0) & right_padded(mask), padded, otherwise)
+
+    return run
+
+
+def _lstm(cell):
+    """Keras's order of the gates is i, f, g, o."""
+
+    def ordered(weight):
+        i, f, o, g = cell.split(weight)
+        return ops.concatenate([i, f, g, o], axis=-1)
+
+    return ordered(cell.kernel), ordered(cell.recurrent_kernel), ordered(cell.bias)
+
+
+def _gru(cell):
+    """Keras's second bias stands behind the product, for all three gates."""
+    behind = ops.pad(cell.reset_bias, ((2 * cell.units, 0),))
+    return cell.kernel, cell.recurrent_kernel, ops.stack([cell.bias.value, behind])
+
+
+AS_KERAS = {LSTM: (keras.layers.LSTM, _lstm), GRU: (keras.layers.GRU, _gru)}  # and its kernel, recurrent kernel, bias

@@ -1,0 +1,1 @@
+"""What models share in training: losses, metrics, the reported loss, first biases, checks of batches."""
