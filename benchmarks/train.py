@@ -43,7 +43,7 @@ def main():
     ours = Side("seqkeras", sys.executable, SIDES / "train_keras.py", "ours")
     layers = Side("keras", sys.executable, SIDES / "train_keras.py", "layers")
     torch = Side("torch", arguments.torch, SIDES / "train_torch.py")
-    taught = Side("seqkeras", sys.executable, SIDES / "train_keras.py", "taught")
+    forced = Side("seqkeras", sys.executable, SIDES / "train_keras.py", "teacher_forced")
     loop = Side("the same, step by step", sys.executable, SIDES / "train_keras.py", "ours")
     versions = {name: importlib.metadata.version(name) for name in ("seqkeras", "keras", "tensorflow")}
     versions |= torch.ask(versions=True)
@@ -53,7 +53,7 @@ def main():
             continue
         sides = [ours, layers, torch] if case["cell"] in KNOWN else [ours, layers]
         if case["cell"] == "jordan":
-            sides = [taught, loop]
+            sides = [forced, loop]
         new, said = duel(name(case), sides, case, arguments.rounds)
         if abs(said[0]["parameters"] / said[1]["parameters"] - 1) > 0.01:  # Keras gives a GRU one bias more
             raise SystemExit(f"Expected the same weights on both sides. Received: {said} for {name(case)}")

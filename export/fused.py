@@ -11,41 +11,33 @@ import tensorflow as tf
 
 from seqkeras.cells import LSTM
 from seqkeras.export.loops import in_order
+from seqkeras.rnn.loops import inference_loop, pooled
 
 _LAYER, _MEMORY = "a_fused_lstm", "the_memory_of_a_fused_lstm"
 _SHUT = -100.0  # of which the sigmoid is 0 in float32
 _LEAST = 1e-6  # of the weight that carries it: what is much less, a file holds as 0
 
 
-def made(cell, reverse):
-    """The fused layer of a cell as `recurrence.looping` takes it: run(cell, inputs, mask, state, otherwise).
-
-    Arguments and results of `run` as of `cudnn.made`; a batch of another size than 1 goes through `otherwise`.
-    """
+def loop(cell, inputs, mask, state, *, reverse=False, noise=None, pooling=None):
+    """The fused layer of a cell, see `seqkeras.rnn.loops`; batches of more than one go through `inference_loop`."""
     if type(cell) is not LSTM:
         raise ValueError(
             f'Expected recurrent layers of LSTM as it is with strategy="fused". Received: {type(cell).__name__}; each '
             "of the other strategies takes it"
         )
 
-    def run(cell, inputs, mask, state, otherwise):
-        if inputs.shape[0] != 1:
-            return otherwise()
-        begun = [tf.get_static_value(one) for one in state]
-        if any(value is None or value.any() for value in begun):
-            raise ValueError('Expected layers that begin at zeros with strategy="fused". Received: an initial state')
-        rows, end, back = in_order(
-            tf.transpose(inputs, (1, 0, 2)), None if mask is None else tf.transpose(mask), reverse
-        )
-        first, weights = _shutting(cell)
-        rows = tf.concat([first, tf.pad(rows, [(0, 0), (0, 0), (0, 1)])], axis=0)
-        own = [
-            tf.constant(-np.zeros(one.shape, "float32")) for one in state
-        ]  # -0: the converter merges equal constants
-        outputs = tf.identity(_sequence(rows, own, weights), _LAYER)
-        return back(outputs[1:]), (tf.gather(outputs, end), tf.identity(state[1], _MEMORY))
-
-    return run
+    if inputs.shape[0] != 1:
+        return inference_loop(cell, inputs, mask, state, reverse=reverse, noise=noise, pooling=pooling)
+    begun = [tf.get_static_value(one) for one in state]
+    if any(value is None or value.any() for value in begun):
+        raise ValueError('Expected layers that begin at zeros with strategy="fused". Received: an initial state')
+    rows, end, back = in_order(tf.transpose(inputs, (1, 0, 2)), None if mask is None else tf.transpose(mask), reverse)
+    first, weights = _shutting(cell)
+    rows = tf.concat([first, tf.pad(rows, [(0, 0), (0, 0), (0, 1)])], axis=0)
+    own = [tf.constant(-np.zeros(one.shape, "float32")) for one in state]  # -0: the converter merges equal constants
+    outputs = tf.identity(_sequence(rows, own, weights), _LAYER)
+    final = tf.gather(outputs, end), tf.identity(state[1], _MEMORY)
+    return pooled(tf.transpose(back(outputs[1:]), (1, 0, 2)), mask, final, pooling)
 
 
 def check(functions):

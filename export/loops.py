@@ -1,8 +1,8 @@
-"""The loop over time as a device runs it: one sequence, fixed shapes, few and cheap operators a step.
+"""The loop over time as a device runs it: one sequence, fixed shapes, few and cheap operators per step.
 
-Arguments and results as of `seqkeras.rnn.loops`; with a pooling, its vector in place of the outputs, which are then not
-collected. A masked step does nothing, so those are taken out beforehand: the real ones come first, in the order in
-which they are run, and the loop ends behind them. A batch of another size than 1 goes through `loops.in_place`.
+The contract is that of `seqkeras.rnn.loops`; with a pooling the outputs are not collected. A masked step does nothing,
+so those are taken out beforehand: the real ones come first, in the order in which they are run, and the loop ends after
+them. A batch of another size than 1 goes through `inference_loop`.
 """
 
 import functools
@@ -10,21 +10,24 @@ import functools
 import tensorflow as tf
 from keras import ops
 
-from seqkeras.rnn.loops import advance, in_place, real
+from seqkeras.cells import StepOps
+from seqkeras.rnn.loops import inference_loop, masked_outputs, masked_step, project
+
+STEP_OPS = StepOps(merge=False)  # a device runs each operator by itself
 
 
-def _alone(loop):
-    def run(cell, project, inputs, mask, state, reverse=False, pooling=None):
-        if inputs.shape[1] == 1:
-            return loop(cell, project(inputs), mask, state, reverse, pooling)
-        outputs, state = in_place(cell, project, inputs, mask, state, reverse)
-        if pooling is not None:
-            outputs = pooling.over(
-                tf.transpose(outputs, (1, 0, 2)), mask if mask is None else tf.transpose(mask), state[0]
-            )
-        return outputs, state
+def _alone(run):
+    """The contract around run(cell, projected [T, 1, P], mask [T, 1] or None, state, reverse, pooling)."""
 
-    return run
+    def loop(cell, inputs, mask, state, *, reverse=False, noise=None, pooling=None):
+        if inputs.shape[0] != 1:
+            return inference_loop(cell, inputs, mask, state, reverse=reverse, noise=noise, pooling=pooling)
+        projected = project(cell, tf.transpose(inputs, (1, 0, 2)), noise)
+        time_mask = None if mask is None else tf.transpose(mask)
+        made, state = run(cell, projected, time_mask, tuple(state), reverse, pooling)
+        return (tf.transpose(made, (1, 0, 2)) if pooling is None else made), state
+
+    return loop
 
 
 def rounds(steps):
@@ -32,7 +35,7 @@ def rounds(steps):
 
     @_alone
     def loop(cell, projected, mask, state, reverse, pooling):
-        forth, T = advance(cell), projected.shape[0]
+        step, T = masked_step(cell, STEP_OPS), projected.shape[0]
         full = min(steps, T)
         projected, end, back = in_order(projected, mask, reverse)
         kept = tf.zeros((T, 1, cell.units), projected.dtype) if pooling is None else pooling.start(state[0])
@@ -43,7 +46,7 @@ def rounds(steps):
             def body(t, state, kept):
                 made = []
                 for row in [tf.gather(rows, t)] if size == 1 else tf.split(tf.gather(rows, t + tf.range(size)), size):
-                    state = forth(row, None, state)
+                    state = step(row, None, state)
                     made.append(state[0])
                 if pooling is None:
                     return t + size, state, ops.slice_update(kept, (t, 0, 0), tf.stack(made))
@@ -63,11 +66,11 @@ def rounds(steps):
 @_alone
 def unrolled(cell, projected, mask, state, reverse, pooling):
     """A copy of the step for each time step; all are run, whatever the sequence's length."""
-    forth, T = advance(cell), projected.shape[0]
+    step, T = masked_step(cell, STEP_OPS), projected.shape[0]
     projected, end, back = in_order(projected, mask, reverse)
     states = [tuple(state)]
     for row in tf.split(tf.reshape(projected, (T, -1)), T):
-        states.append(forth(row, None, states[-1]))
+        states.append(step(row, None, states[-1]))
     outputs = tf.stack([state[0] for state in states[1:]])
     final = states[-1] if mask is None else tuple(tf.gather(tf.stack(one), end) for one in zip(*states, strict=True))
     if pooling is None:
@@ -85,7 +88,11 @@ def in_order(projected, mask, reverse):
     count = tf.cast(tf.reshape(mask, (T,)), tf.int32)
     order = tf.math.top_k(count * urgency, T).indices
     place = tf.maximum(tf.cumsum(count, reverse=reverse) - 1, 0)
-    return tf.gather(projected, order), tf.reduce_sum(count), lambda outputs: real(tf.gather(outputs, place), mask)
+    return (
+        tf.gather(projected, order),
+        tf.reduce_sum(count),
+        lambda outputs: masked_outputs(tf.gather(outputs, place), mask),
+    )
 
 
 STRATEGIES = {"loop": rounds(1), "partly_unrolled": rounds(4), "unrolled": unrolled}

@@ -17,7 +17,7 @@ class Reference:
 
     def __init__(self, model):
         self.model = model
-        with recurrence.looping(loops.in_place):  # on a GPU too, whose own loops round otherwise
+        with recurrence.looping(loops.inference_loop):  # on a GPU too, whose own loops round otherwise
             self._functions = traced(model)
         self.task = next(iter(self._functions))
         self.writes, self.streams = "encode" in self._functions, getattr(model, "streams", False)

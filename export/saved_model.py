@@ -45,7 +45,7 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
     if tokenizers:
         task, (_, specs) = next(iter(model.signatures(None, None).items()))
         tokenizers = given.checked_tokenizers(task, specs, model, tokenizers)
-    with recurrence.looping(loops.in_place):
+    with recurrence.looping(loops.inference_loop):
         functions = traced(model)
     if tokenizers:
         functions |= _on_text(model, functions, tokenizers, names)

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqkeras import arguments, cells, folders
+from seqkeras import arguments, folders
 from seqkeras.export import fused, given, loops
 from seqkeras.export import quantize as weights
 from seqkeras.export.audit import audit
@@ -160,10 +160,7 @@ def trace(model, folder, length, strategy):
     of every signature and take the converter 190 bytes a parameter. It freezes what it reads, so the file has no
     variables. Only "fused" looks into the weights while it traces, and gets them as constants.
     """
-    if strategy == "fused":
-        by = {"loop": loops.STRATEGIES["loop"], "layer": fused.made}
-    else:
-        by = {"loop": loops.STRATEGIES[strategy], "pooling_loop": loops.STRATEGIES[strategy]}
+    loop = fused.loop if strategy == "fused" else loops.STRATEGIES[strategy]
     module, functions, state = tf.Module(), {}, {}
     values = [v.value.numpy() for v in model.variables]
     if strategy != "fused":
@@ -172,7 +169,7 @@ def trace(model, folder, length, strategy):
     def with_weights(name, function):
         def run(**inputs):
             mapping = list(zip(model.variables, map(tf.convert_to_tensor, values), strict=True))
-            with cells.apart(), keras.StatelessScope(state_mapping=mapping), recurrence.looping(**by):
+            with keras.StatelessScope(state_mapping=mapping), recurrence.looping(loop, loops.STEP_OPS):
                 outputs = function(inputs)
             if name == "encode":
                 state.update({key: tf.TensorSpec(x.shape, x.dtype, key) for key, x in outputs.items()})

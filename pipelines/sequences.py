@@ -157,7 +157,7 @@ def documents(
 ):
     """(text,) -> (ids [B, T], next [B, T], weight [B, T]) in order: row b of a batch goes on in row b of the next.
 
-    What `Truncated` trains on: texts stand one behind the other in `batch_size` rows, each beginning with START at
+    What `TruncatedBPTT` trains on: texts stand one behind the other in `batch_size` rows, each beginning with START at
     the beginning of a chunk of `length` steps. A text longer than a row is cut into texts of a row each. A row that
     is done before the others is all padding. A batch therefore holds pieces of `batch_size` different texts, in every
     split: what is predicted stands in the order of these rows, not in the order of the file.

@@ -1,7 +1,7 @@
 """Sequence models in Keras 3: train with `fit`, ship one verified LiteRT file.
 
 Models:     SequenceClassifier, SequenceTagger, JointTagger, SequenceGenerator, Seq2Seq, AttentionSeq2Seq,
-            TransformerSeq2Seq, LanguageModel, Truncated (a LanguageModel trained in chunks), Forecaster.
+            TransformerSeq2Seq, LanguageModel, TruncatedBPTT (a LanguageModel trained in chunks), Forecaster.
 Searches:   Greedy, Sample: models that write, around a model that says what comes next.
 Losses:     CrossEntropy, BinaryCrossEntropy, QuantileLoss.
 Metrics:    TokenAccuracy, ExactMatch, Perplexity, SpanF1, MacroF1; in `metrics` bleu, chrf, edit_rate, error_rate.

@@ -11,7 +11,7 @@ from seqkeras.models.joint_tagger import JointTagger
 from seqkeras.models.language_model import LanguageModel
 from seqkeras.models.seq2seq import AttentionSeq2Seq, Seq2Seq, TransformerSeq2Seq
 from seqkeras.models.tagger import SequenceTagger
-from seqkeras.models.truncated_bptt import Truncated
+from seqkeras.models.truncated_bptt import TruncatedBPTT
 from seqkeras.rnn import recurrence
 from seqkeras.search.greedy import Greedy
 from seqkeras.search.sampling import Sample

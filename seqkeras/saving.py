@@ -37,6 +37,8 @@ def saveable(cls):
         return {**super(cls, self).get_config(), **{name: _plain(getattr(self, name)) for name in names}}
 
     def from_config(cls, config):
+        if hasattr(cls, "without_layout"):
+            config = cls.without_layout(config)
         return cls(**{name: _object(value) for name, value in config.items()})
 
     __init__.__signature__ = signature  # Keras reads it with and without following `wraps`; both must see the same

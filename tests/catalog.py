@@ -12,7 +12,6 @@ import numpy as np
 import seqkeras
 from seqkeras import cells, decoders, encoders
 from seqkeras.layers import attention, embeddings, transformer
-from seqkeras.models import language_model
 from seqkeras.rnn import recurrence
 
 B, S, T, D, V, C = 4, 6, 5, 3, 11, 3
@@ -354,7 +353,7 @@ LAYERS = [
         {"query": floats(B, T, 8), "keys": floats(B, 2, S, 4), "values": floats(B, 2, S, 4), "mask": MASK[:, None]},
     ),
     Entry(
-        embeddings.Positions,
+        embeddings.TokenAndPositionEmbedding,
         {"vocab_size": V, "units": 6, "max_length": 7, "positions": "learned", "embeddings_initializer": "uniform"},
         {"ids": SOURCE},
     ),
@@ -398,42 +397,6 @@ LAYERS = [
         {"inputs": floats(B, S, D), "mask": MASK},
     ),
     Entry(encoders.BagEncoder, {"units": 5, "dropout": 0.25}, {"inputs": floats(B, S, D), "mask": MASK}),
-    Entry(
-        transformer.CausalBlock,
-        {"units": 8, "num_heads": 2, "ff_units": 9, "dropout": 0.25, "norm": "post"},
-        {"x": floats(B, T, 8), "mask": np.tril(np.ones((1, T, T), bool))},
-    ),
-    Entry(
-        language_model.RecurrentPredictor,
-        {
-            "vocab_size": V,
-            "units": 5,
-            "num_layers": 2,
-            "dropout": 0.25,
-            "cell": "lstm",
-            "embedding_units": 4,
-            "recurrent_dropout": 0.25,
-            "zoneout": 0.125,
-            "residual": True,
-        },
-        {"ids": TARGET},
-    ),
-    Entry(
-        language_model.TransformerPredictor,
-        {
-            "vocab_size": V,
-            "units": 8,
-            "num_layers": 1,
-            "num_heads": 2,
-            "ff_units": 9,
-            "dropout": 0.25,
-            "max_length": 7,
-            "norm": "post",
-            "positions": "sinusoid",
-            "tied_embeddings": True,
-        },
-        {"ids": TARGET},
-    ),
     Entry(
         encoders.TransformerEncoder,
         {"units": 8, "num_layers": 1, "num_heads": 2, "ff_units": 9, "dropout": 0.25, "norm": "post"},
@@ -484,6 +447,7 @@ LAYERS = [
             "norm": "post",
             "positions": "learned",
             "tied_embeddings": True,
+            "embeddings_initializer": "uniform",
         },
         {"ids": TARGET, "memory": floats(B, S, 8), "mask": MASK},
     ),
@@ -515,7 +479,7 @@ WRAPPED_CELLS = [
 
 # Models around models, with tests of their own.
 CARRIED = [
-    Entry(seqkeras.Truncated, {"batch_size": B}, TARGET, made={"model": lambda: seqkeras.LanguageModel(V, 8)}),
+    Entry(seqkeras.TruncatedBPTT, {"batch_size": B}, TARGET, made={"model": lambda: seqkeras.LanguageModel(V, 8)}),
 ]
 
 EVERYTHING = [*CARRIED, *MODELS, *SEARCHES, *CELLS, *WRAPPED_CELLS, *LAYERS, *LOSSES, *METRICS]

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from seqkeras import cells
 from seqkeras.cells import VariationalDropout, Zoneout
-from seqkeras.rnn.recurrence import Recurrence, cells
+from seqkeras.rnn.recurrence import Recurrence
 
 B, T, D, H = 3, 6, 2, 3
 MASK = np.array([[1, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]], bool)  # holes; a row that is all mask

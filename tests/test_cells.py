@@ -10,14 +10,15 @@ import tensorflow as tf
 
 from seqkeras import cells
 from seqkeras.cells import VariationalDropout, Zoneout
-from seqkeras.rnn import recurrence
-from seqkeras.rnn.handwritten_backward import forward, kernel
-from seqkeras.rnn.loops import in_place, scan, unrolled
+from seqkeras.rnn import chunking, handwritten_backward, inference, recurrence
+from seqkeras.rnn.loops import inference_loop, scan
 from seqkeras.rnn.recurrence import Recurrence
+from tests.unrolled import unrolled
 
 B, T, D, H = 2, 4, 2, 3
 NAMES = sorted(name for name, cls in cells.names().items() if cls.__module__.startswith("seqkeras."))
-LOOPS = (kernel, forward, scan, in_place, unrolled)
+BY_HAND = handwritten_backward.loop
+LOOPS = (BY_HAND, inference.loop, scan, inference_loop, unrolled)
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +214,7 @@ def by_equation(step, w, x, state):
     return np.stack(outputs, 1), state
 
 
-def run(layer, x, state, loop=kernel):
+def run(layer, x, state, loop=BY_HAND):
     with recurrence.looping(loop):
         outputs, final = layer(tf.constant(x), initial_state=tuple(map(tf.constant, state)))
     return outputs.numpy(), [s.numpy() for s in final]
@@ -274,7 +275,7 @@ def test_numbers_follow_the_equation_in_every_loop(name):
 def test_gradients_are_those_of_the_equation(name):
     layer = build(name)
     x, state = example(layer)
-    ours = gradients(layer, x, state, kernel)
+    ours = gradients(layer, x, state, BY_HAND)
     for g, automatic in zip(ours, gradients(layer, x, state, scan), strict=True):
         np.testing.assert_allclose(g, automatic, rtol=1e-9, atol=1e-11)
     for g, numeric in zip(ours, differences(EQUATIONS[name], weights(layer), x, state), strict=True):
@@ -305,7 +306,7 @@ def test_compiled_by_xla_the_numbers_and_gradients_stay(name):
 
     outputs, slopes = tf.function(loss_and_gradients, jit_compile=True)(*map(tf.constant, (x, *state)))
     np.testing.assert_allclose(outputs, run(layer, x, state)[0], atol=1e-12)
-    for g, eager in zip(slopes, gradients(layer, x, state, kernel), strict=True):
+    for g, eager in zip(slopes, gradients(layer, x, state, BY_HAND), strict=True):
         np.testing.assert_allclose(tf.convert_to_tensor(g), eager, rtol=1e-9, atol=1e-11)
 
 
@@ -327,9 +328,12 @@ def test_the_state_starts_at_zero_and_begins_with_the_output(name):
     state = cell.initial_state(B)
     assert [tuple(s.shape) for s in state] == [(B, H)] * cell.num_states
     assert not np.any(state)
-    output, state = cell(tf.ones((B, D), "float64"), state)
-    assert output.shape == (B, H)
-    np.testing.assert_array_equal(output, state[0])
+    x = tf.ones((B, D), "float64")
+    new = cell(x, state)
+    assert [tuple(s.shape) for s in new] == [(B, H)] * cell.num_states
+    outputs, final = Recurrence(cell)(x[:, None])
+    np.testing.assert_allclose(outputs[:, 0], new[0], atol=1e-12)
+    np.testing.assert_allclose(final[0], new[0], atol=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -467,9 +471,9 @@ def test_an_activation_must_exist_and_be_open():
 
 def test_a_new_cell_is_known_by_its_name():
     class Accumulator(cells.Cell):
-        def step(self, projected, state):
+        def step(self, projected, state, ops):
             (h,) = state
-            return h + projected, (h + projected,)
+            return (h + projected,)
 
     try:
         layer = build("accumulator")
@@ -496,7 +500,7 @@ def linear_network(recurrent, width=H, units=H):
 @pytest.fixture(params=[1, 2])
 def trained(request, monkeypatch):
     """(layer, inputs, state) -> outputs in training, compiled, all steps in one chunk of time or in two."""
-    monkeypatch.setattr("seqkeras.rnn.handwritten_backward._chunks", lambda cell, shape: request.param)
+    monkeypatch.setattr(chunking, "count", lambda cell, shape: request.param)
 
     def run(layer, x, state=None):
         return tf.function(lambda x: layer(x, initial_state=state, training=True)[0])(tf.constant(x)).numpy()
@@ -566,8 +570,8 @@ def test_zoneout_has_a_rate_for_each_vector_of_the_state():
     layer = build("lstm")
     x, state = example(layer)
     zoned = Zoneout(layer.cell, (0.0, 0.99))
-    projected = zoned.project(tf.constant(x), training=True)
-    assert projected.shape == (B, T, 4 * H + 2 * H)
+    projected = zoned.project(tf.transpose(x, (1, 0, 2)), zoned.draw(T, B, D))
+    assert projected.shape == (T, B, 4 * H + 2 * H)
     kept = projected.numpy()[..., 4 * H :]
     assert not np.any(kept[..., :H]) and np.mean(kept[..., H:]) > 0.7
 
@@ -576,24 +580,23 @@ def test_zoneout_has_a_rate_for_each_vector_of_the_state():
 def test_noise_on_noise_has_the_same_numbers_and_gradients_in_every_loop(name):
     cell = Zoneout(VariationalDropout(build(name).cell, 0.3, 0.4), 0.2)
     x, state = example(Recurrence(cell))
-    projected = cell.project(tf.transpose(x, (1, 0, 2)), training=True)
+    x = tf.constant(x)
+    noise = cell.draw(T, B, D)
     state = tuple(map(tf.constant, state))
     variables = [v.value for v in cell.trainable_variables]
 
     def outputs_and_gradients(loop):
         with tf.GradientTape() as tape:
-            tape.watch([projected, state])
-            outputs, final = loop(cell, tf.identity, projected, None, state)
+            tape.watch([x, state])
+            outputs, final = loop(cell, x, None, state, noise=noise)
             loss = tf.reduce_sum(outputs * ramp(outputs.shape)) + sum(tf.reduce_sum(s**2) for s in final)
-        base = len(cell.gates) * H  # what the noise columns' gradients are does not matter
-        d_projected, *rest = tape.gradient(loss, [projected, *state, *variables], unconnected_gradients="zero")
-        return outputs, d_projected[..., :base], *rest
+        return outputs, *tape.gradient(loss, [x, *state, *variables], unconnected_gradients="zero")
 
     expected = outputs_and_gradients(scan)
-    for loop in (kernel, unrolled):
+    for loop in (BY_HAND, unrolled):
         for ours, automatic in zip(outputs_and_gradients(loop), expected, strict=True):
             np.testing.assert_allclose(ours, automatic, rtol=1e-9, atol=1e-11, err_msg=loop.__name__)
-    np.testing.assert_allclose(in_place(cell, tf.identity, projected, None, state)[0], expected[0], atol=1e-12)
+    np.testing.assert_allclose(inference_loop(cell, x, None, state, noise=noise)[0], expected[0], atol=1e-12)
 
 
 def test_outside_training_dropout_costs_and_changes_nothing():

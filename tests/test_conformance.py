@@ -48,7 +48,11 @@ def test_the_catalog_gives_each_argument_a_value_of_its_own(entry):
     """Otherwise a value lost on the way to the config would go unseen. The arguments of cells are tested with them."""
     parameters = [p for p in inspect.signature(entry.cls).parameters.values() if p.kind is not p.VAR_KEYWORD]
     given = {**entry.arguments, **entry.made}
-    assert {p.name for p in parameters} - set(given) <= {"input_units", "strategy"}  # which rule out others
+    assert {p.name for p in parameters} - set(given) <= {
+        "input_units",
+        "strategy",
+        "cross_attention",
+    }  # which rule out others
     assert [p.name for p in parameters if p.name in given and p.default == given[p.name]] == []
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 import seqkeras
 from seqkeras import cells, export
 from seqkeras.cli import usage
-from seqkeras.export import tflite
+from seqkeras.export import loops, tflite
 from seqkeras.export.loops import STRATEGIES
 from seqkeras.export.runtime import Compiled, Interpreter
 from seqkeras.layers import pooling
@@ -27,7 +27,7 @@ MASKS = {
 
 
 def run(layer, loop, x, **given):
-    with looping(loop, None if loop is scan else loop), cells.apart():
+    with looping(loop, loops.STEP_OPS):
         return layer(x, **given)
 
 

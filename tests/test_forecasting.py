@@ -63,7 +63,8 @@ def test_recursive_feeds_each_output_back(values, seed):
 
     def advance(x):
         for i, cell in enumerate(cells):
-            x, states[i] = cell(x, states[i])
+            states[i] = cell(x, states[i])
+            x = states[i][0]
         return x
 
     for t in range(L - 1):

@@ -133,7 +133,7 @@ def test_going_on_from_the_memory_is_refused_and_from_h_is_not(taken):
     @tf.function
     def read(x):
         constants = [(v, tf.constant(value)) for v, value in zip(layer.weights, held, strict=True)]
-        with keras.StatelessScope(state_mapping=constants), looping(layer=fused.made):
+        with keras.StatelessScope(state_mapping=constants), looping(fused.loop):
             return dict(zip("hc", layer(x)[1], strict=True))[taken] + 1.0
 
     functions = [read.get_concrete_function(tf.TensorSpec((1, T, 3)))]
@@ -202,7 +202,7 @@ def test_a_variable_that_anything_else_reads_is_refused(tmp_path):
 def test_a_layer_that_begins_elsewhere_than_at_zeros_is_refused(seed):
     layer = Recurrence(cells.make("lstm", 4))
     state = [keras.random.normal((1, 4))] * 2
-    with pytest.raises(ValueError, match="begin at zeros.* Received: an initial state"), looping(layer=fused.made):
+    with pytest.raises(ValueError, match="begin at zeros.* Received: an initial state"), looping(fused.loop):
         layer(np.zeros((1, T, 3), "float32"), initial_state=state)
 
 

@@ -88,7 +88,7 @@ def test_a_prompt_of_more_than_max_length_is_refused_and_cut_where_its_length_is
 @pytest.mark.parametrize("cell", ["simplernn", "lstm"])
 def test_chunks_say_what_the_whole_says_and_a_new_text_begins_from_zeros(cell, seed):
     model = seqkeras.LanguageModel(V, 8, num_layers=2, cell=cell)
-    carried, ids = seqkeras.Truncated(model, 3), texts(seed, 3, 12)
+    carried, ids = seqkeras.TruncatedBPTT(model, 3), texts(seed, 3, 12)
     for _ in range(2):  # the second time begins with START again
         chunks = np.concatenate([carried(ids[:, a : a + 4]) for a in (0, 4, 8)], axis=1)
         np.testing.assert_allclose(chunks, model(ids), atol=1e-5)
@@ -102,7 +102,7 @@ def test_chunks_say_what_the_whole_says_and_a_new_text_begins_from_zeros(cell, s
 def test_a_chunk_that_covers_the_text_is_full_backpropagation(seed):
     model, ids = seqkeras.LanguageModel(V, 8), texts(seed, 3, 8)
     following, start, after = np.roll(ids, -1, 1), model.get_weights(), []
-    for trained in (model, seqkeras.Truncated(model, 3)):
+    for trained in (model, seqkeras.TruncatedBPTT(model, 3)):
         model.set_weights(start)
         trained.compile(keras.optimizers.SGD(0.5), seqkeras.CrossEntropy())
         trained.fit(ids, following, batch_size=3, epochs=2, shuffle=False, verbose=0)
@@ -116,15 +116,15 @@ def test_the_gradient_ends_where_the_chunk_begins(seed):
     """The state of the chunk before is a constant: a step on the second chunk is one from that constant state."""
     model, ids = seqkeras.LanguageModel(V, 8, cell="simplernn"), texts(seed, 2, 8)
     first, second, start = ids[:, :4], ids[:, 4:], model.get_weights()
-    carried = seqkeras.Truncated(model, 2)
+    carried = seqkeras.TruncatedBPTT(model, 2)
     carried(first)
     carried.compile(keras.optimizers.SGD(1.0), seqkeras.CrossEntropy())
     carried.train_on_batch(second, second)
     moved = [b - a for a, b in zip(start, model.get_weights(), strict=True)]
     model.set_weights(start)
-    state = model.predictor.follow(first, model.predictor.start(2))[1]
+    state = model.predictor.continue_from(first, model.predictor.start(batch=2))[1]
     with tf.GradientTape() as tape:
-        logits = model.predictor.follow(second, tuple(tf.constant(s.numpy()) for s in state))[0]
+        logits = model.predictor.continue_from(second, tuple(tf.constant(s.numpy()) for s in state))[0]
         loss = seqkeras.CrossEntropy()(second, logits)
     expected = tape.gradient(loss, [v.value for v in model.trainable_variables])
     for got, gradient in zip(moved, expected, strict=True):
@@ -145,7 +145,7 @@ def test_it_learns_a_cycle_and_says_it(seed):
 
 
 def test_a_file_keeps_the_chunked_model(tmp_path, seed):
-    model, ids = seqkeras.Truncated(seqkeras.LanguageModel(V, 8), 2), texts(seed, 2, 5)
+    model, ids = seqkeras.TruncatedBPTT(seqkeras.LanguageModel(V, 8), 2), texts(seed, 2, 5)
     model(ids)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -173,9 +173,9 @@ def test_what_cannot_be_is_refused():
         with pytest.raises(ValueError, match=f"Expected {message}"):
             seqkeras.LanguageModel(V, 8, **wrong)
     with pytest.raises(ValueError, match="decoder='recurrent'"):
-        seqkeras.Truncated(make("transformer"), 2)
+        seqkeras.TruncatedBPTT(make("transformer"), 2)
     with pytest.raises(ValueError, match=r"Expected 2 rows in every batch. Received: ids of shape \(3, 4\)"):
-        seqkeras.Truncated(make("lstm"), 2)(texts(0, 3, 4))
+        seqkeras.TruncatedBPTT(make("lstm"), 2)(texts(0, 3, 4))
     with pytest.raises(ValueError, match="Expected max_length of at most the model's 12"):
         seqkeras.Greedy(make("transformer"), 13)
     with pytest.raises(ValueError, match="Expected a prompt of at most max_length=4. Received: 5 ids"):

@@ -44,7 +44,7 @@ def families():
             seqkeras.LanguageModel(9, units=4, num_heads=2, decoder="transformer", max_length=8, tied_embeddings=True),
             TARGET,
         ),
-        "truncated": (seqkeras.Truncated(seqkeras.LanguageModel(9, units=4), batch_size=4), TARGET),
+        "truncated": (seqkeras.TruncatedBPTT(seqkeras.LanguageModel(9, units=4), batch_size=4), TARGET),
     }
 
 

@@ -12,11 +12,13 @@ import pytest
 import tensorflow as tf
 
 from seqkeras import cells
-from seqkeras.rnn import recurrence, xla
-from seqkeras.rnn.handwritten_backward import _chunks, forward, kernel
-from seqkeras.rnn.loops import in_place, scan, unrolled
+from seqkeras.rnn import chunking, handwritten_backward, inference, recurrence, xla
+from seqkeras.rnn.loops import inference_loop, scan
 from seqkeras.rnn.recurrence import Recurrence, fastest, looping
 from tests import slopes
+from tests.unrolled import unrolled
+
+BY_HAND, EVALUATION = handwritten_backward.loop, inference.loop
 
 B, T, D, H = 4, 6, 3, 4
 MASKS = {
@@ -68,13 +70,13 @@ def test_the_four_loops_agree(cell, reverse, mask, seed):
     layer, mask = make(cell, reverse), MASKS[mask]
     given = draw(layer)
     outputs, state = run(layer, unrolled, mask, *given)
-    for loop in (scan, kernel, in_place, forward):
+    for loop in (scan, BY_HAND, inference_loop, EVALUATION):
         received, final = run(layer, loop, mask, *given)
         np.testing.assert_allclose(received, outputs, atol=1e-5, err_msg=loop.__name__)
         for a, b in zip(final, state, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-5, err_msg=loop.__name__)
     expected = gradients(layer, unrolled, mask, *given)
-    for loop in (kernel, forward):
+    for loop in (BY_HAND, EVALUATION):
         for a, b in zip(gradients(layer, loop, mask, *given), expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4, err_msg=loop.__name__)
 
@@ -85,7 +87,7 @@ def test_the_loops_agree_in_graphs_compiled_or_not(jit, seed):
     given = draw(layer)
     expected = gradients(layer, unrolled, mask, *given)
     for loop in (
-        (kernel, forward) if jit else (kernel, forward, scan)
+        (BY_HAND, EVALUATION) if jit else (BY_HAND, EVALUATION, scan)
     ):  # TensorFlow cannot differentiate Keras's scan under XLA
         graph = tf.function(lambda *xs, loop=loop: gradients(layer, loop, mask, *xs), jit_compile=jit)
         for a, b in zip(graph(*map(tf.constant, given)), expected, strict=True):
@@ -100,10 +102,11 @@ def test_chunks_of_time_change_neither_values_nor_gradients(cell, reverse, mask,
     given = [tf.constant(x) for x in draw(layer)]
     outputs, state = run(layer, unrolled, mask, *given)
     expected = tf.nest.flatten((outputs, state, gradients(layer, unrolled, mask, *given)))
-    monkeypatch.setattr("seqkeras.rnn.handwritten_backward.LEAST", (1, 1))
+    monkeypatch.setattr(chunking, "FEWEST_ROWS", 1)
+    monkeypatch.setattr(chunking, "FEWEST_SAVED", 1)
     for batch in (B, None):
         specs = [tf.TensorSpec((batch, *x.shape[1:])) for x in given]
-        read = tf.function(lambda *xs: (*run(layer, kernel, mask, *xs), gradients(layer, kernel, mask, *xs)), specs)
+        read = tf.function(lambda *xs: (*run(layer, BY_HAND, mask, *xs), gradients(layer, BY_HAND, mask, *xs)), specs)
         operators = [op.type for op in read.get_concrete_function().graph.get_operations()]
         assert "ConcatV2" in operators  # of the chunks' outputs
         for a, b in zip(tf.nest.flatten(read(*given)), expected, strict=True):
@@ -127,11 +130,12 @@ def penalty(layer, loop, mask, *given):
 
 @pytest.mark.parametrize(
     ("way", "loop", "cell"),
-    [("step by step", loop, cell) for loop in (kernel, forward) for cell in CELLS]
-    + [("graph", kernel, "lstm"), ("graph", forward, "resetbeforegru"), ("xla", kernel, "resetbeforegru")],
+    [("step by step", loop, cell) for loop in (BY_HAND, EVALUATION) for cell in CELLS]
+    + [("graph", BY_HAND, "lstm"), ("graph", EVALUATION, "resetbeforegru"), ("xla", BY_HAND, "resetbeforegru")],
 )
 def test_second_derivatives_are_right_and_tapes_may_last(way, loop, cell, monkeypatch, seed):
-    monkeypatch.setattr("seqkeras.rnn.handwritten_backward.LEAST", (1, 1))
+    monkeypatch.setattr(chunking, "FEWEST_ROWS", 1)
+    monkeypatch.setattr(chunking, "FEWEST_SAVED", 1)
     layer, mask = make(cell, reverse=True, dtype="float64"), MASKS["holes"]
     given = draw(layer, "float64")
     run = functools.partial(penalty, layer, loop, mask)
@@ -140,7 +144,7 @@ def test_second_derivatives_are_right_and_tapes_may_last(way, loop, cell, monkey
         np.testing.assert_allclose(a, b, atol=1e-9)
 
 
-@pytest.mark.parametrize("loop", [kernel, forward])
+@pytest.mark.parametrize("loop", [BY_HAND, EVALUATION])
 def test_a_gradient_reaches_into_a_condition(loop, seed):
     layer = make("gru")
     x, state = draw(layer)
@@ -160,7 +164,7 @@ def test_a_gradient_reaches_into_a_condition(loop, seed):
 def test_every_cell_says_and_learns_in_chunks_what_it_does_in_one(cell, monkeypatch, seed):
     made = slopes.layers(cell)
     expected = [x for layer in made for x in slopes.in_tensorflow(layer, seed)]
-    monkeypatch.setattr("seqkeras.rnn.handwritten_backward._chunks", lambda cell, shape: 3)
+    monkeypatch.setattr(chunking, "count", lambda cell, shape: 3)
     received = [x for layer in made for x in slopes.in_tensorflow(layer, seed)]
     for a, b in zip(received, expected, strict=True):
         slopes.near(a, b, cell)
@@ -169,7 +173,7 @@ def test_every_cell_says_and_learns_in_chunks_what_it_does_in_one(cell, monkeypa
 def chunks(length, batch, cell="lstm", units=256):
     layer, found = cells.make(cell, units), []
     layer.build((batch, length, units))
-    tf.function(lambda: found.append(_chunks(layer, (length, batch))))()
+    tf.function(lambda: found.append(chunking.count(layer, (length, batch))))()
     return found[0]
 
 
@@ -179,7 +183,7 @@ def test_a_loop_is_cut_where_there_is_much_to_keep_and_evenly():
     assert chunks(128, 64, units=512) == 2  # however wide, rows enough for a product
     assert chunks(509, 64) == chunks(32, 64) == chunks(512, 1) == 1
     assert chunks(512, 64, cell="simplernn") == 1  # keeps nothing that outputs put together would not take
-    assert _chunks(cells.make("lstm", 256), (512, 64)) == 1  # step by step, outside any graph
+    assert chunking.count(cells.make("lstm", 256), (512, 64)) == 1  # step by step, outside any graph
 
 
 class Leaky(keras.layers.Layer):
@@ -191,12 +195,11 @@ class Leaky(keras.layers.Layer):
     def build(self, shape):
         self.a = self.add_weight(name="a", shape=(), initializer="ones")
 
-    def project(self, inputs, training=False):
+    def project(self, inputs):
         return inputs
 
-    def step(self, projected, state):
-        h = self.a * state[0] + projected
-        return h, (h,)
+    def step(self, projected, state, ops):
+        return (self.a * state[0] + projected,)
 
 
 def test_a_cell_whose_one_weight_is_a_number_is_compiled_too():
@@ -214,10 +217,11 @@ def test_chunks_share_what_is_compiled(monkeypatch, seed):
     monkeypatch.setattr(layer.cell, "step", lambda *given: traced.append(given) or step(*given))
     times, sizes = [], []
     for count in (1, 3):
-        monkeypatch.setattr("seqkeras.rnn.handwritten_backward._chunks", lambda cell, shape, count=count: count)
+        monkeypatch.setattr(chunking, "count", lambda cell, shape, count=count: count)
         traced.clear()
         xla._function_of_all.cache_clear()  # what other layers have traced already
-        graph = tf.function(lambda *xs: gradients(layer, kernel, None, *xs)).get_concrete_function(*given).graph
+        handwritten_backward._plans.clear()
+        graph = tf.function(lambda *xs: gradients(layer, BY_HAND, None, *xs)).get_concrete_function(*given).graph
         times.append(len(traced))
         sizes.append(len(graph.get_operations()))
     assert times[0] == times[1] > 0 and sizes[0] < sizes[1]
@@ -230,7 +234,7 @@ def test_what_is_kept_does_not_depend_on_whether_the_batch_is_known(seed):
     def kept(batch):
         """How many tensors each compiled pass is given and gives."""
         specs = [tf.TensorSpec((batch, *x.shape[1:])) for x in given]
-        graph = tf.function(lambda *xs: gradients(layer, kernel, None, *xs), specs).get_concrete_function().graph
+        graph = tf.function(lambda *xs: gradients(layer, BY_HAND, None, *xs), specs).get_concrete_function().graph
         calls = [op for op in graph.get_operations() if "PartitionedCall" in op.type]
         return [(len(op.inputs), len(op.outputs)) for op in calls]
 
@@ -248,7 +252,7 @@ def test_xla_compiles_the_loop_in_a_graph_of_fixed_length_alone(seed):
 
     for training in (True, False):
         assert compiled(T, training) and not compiled(None, training)
-    assert fastest(T, True) is fastest(T, False) is kernel  # step by step, outside any graph
+    assert fastest(T, True) is fastest(T, False) is BY_HAND  # step by step, outside any graph
 
 
 def test_every_cell_says_and_learns_in_jax_what_it_does_in_tensorflow(tmp_path, seed):
@@ -278,7 +282,7 @@ def test_every_cell_compiled_says_and_learns_what_it_does_step_by_step(cell, see
         slopes.near(a, b, cell)
 
 
-@pytest.mark.parametrize("loop", [forward, kernel])
+@pytest.mark.parametrize("loop", [EVALUATION, BY_HAND])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "mut3", "simplernn"])
 def test_products_in_blocks_of_columns_change_nothing(cell, loop, seed):
     batch = 16
@@ -311,7 +315,7 @@ def test_products_in_blocks_of_columns_change_nothing(cell, loop, seed):
 def test_a_length_unknown_until_run_time(seed):
     layer = make("gru")
     x = draw(layer)[0]
-    for loop in (kernel, in_place):
+    for loop in (BY_HAND, inference_loop):
         signature = [tf.TensorSpec((None, None, D)), tf.TensorSpec((None, None), tf.bool)]
         with looping(loop):
             graph = tf.function(lambda x, m: layer(x, mask=m), input_signature=signature)
@@ -333,15 +337,15 @@ def test_the_gradient_is_the_slope(cell, seed):
         moved = [p + step * d for p, d in zip(point, direction, strict=True)]
         for v, w in zip(layer.trainable_variables, moved[len(given) :], strict=True):
             v.assign(w)
-        return float(score(layer, kernel, MASKS["holes"], *moved[: len(given)]))
+        return float(score(layer, BY_HAND, MASKS["holes"], *moved[: len(given)]))
 
     slope = (at(1e-5) - at(-1e-5)) / 2e-5
     at(0.0)
-    received = gradients(layer, kernel, MASKS["holes"], *given)
+    received = gradients(layer, BY_HAND, MASKS["holes"], *given)
     np.testing.assert_allclose(sum(np.sum(g * d) for g, d in zip(received, direction, strict=True)), slope, rtol=1e-6)
 
 
-@pytest.mark.parametrize("loop", [scan, kernel, in_place, unrolled])
+@pytest.mark.parametrize("loop", [scan, BY_HAND, inference_loop, unrolled])
 def test_what_is_masked_is_not_looked_at(loop, seed):
     layer, mask = make("lstm"), MASKS["holes"]
     x, *state = draw(layer)
@@ -363,7 +367,7 @@ def test_reverse_is_the_sequence_turned_round(seed):
     np.testing.assert_allclose(state, final, atol=1e-6)
 
 
-@pytest.mark.parametrize("loop", [kernel, in_place])
+@pytest.mark.parametrize("loop", [BY_HAND, inference_loop])
 def test_no_time_at_all_leaves_the_state(loop, seed):
     layer = make("lstm")
     _, *state = draw(layer)
@@ -373,11 +377,11 @@ def test_no_time_at_all_leaves_the_state(loop, seed):
 
 
 def test_the_loop_is_chosen_for_a_while_only():
-    before = recurrence._loops.get()
+    before = recurrence._looping.get()
     with pytest.raises(RuntimeError), looping(scan):
-        assert recurrence._loops.get()[0] is scan
+        assert recurrence._looping.get().loop is scan
         raise RuntimeError
-    assert recurrence._loops.get() is before
+    assert recurrence._looping.get() is before
 
 
 @pytest.mark.parametrize("mask", MASKS)
@@ -387,7 +391,7 @@ def test_taught_its_own_outputs_a_network_says_what_it_says_in_the_loop(cell, re
     layer, mask = make(cell, reverse), MASKS[mask]
     x, *state = draw(layer)
     outputs, final = layer(x, mask=mask, initial_state=tuple(state))
-    received, end = layer(x, mask=mask, initial_state=tuple(state), teacher=outputs)
+    received, end = layer(x, mask=mask, initial_state=tuple(state), targets=outputs)
     np.testing.assert_allclose(received, outputs, atol=1e-5)
     np.testing.assert_allclose(end[0], final[0], atol=1e-5)
 
@@ -399,7 +403,7 @@ def test_a_teacher_is_followed_and_no_gradient_flows_through_time(seed):
     given = tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(given)
-        outputs, _ = layer(given, initial_state=tuple(state), teacher=teacher)
+        outputs, _ = layer(given, initial_state=tuple(state), targets=teacher)
         last = tf.reduce_sum(outputs[:, -1])
     first = layer.cell.call(x[:, 3], (teacher[:, 2],))[0]
     np.testing.assert_allclose(outputs[:, 3], first, atol=1e-5)
@@ -413,7 +417,7 @@ def test_a_network_trained_with_a_teacher_through_fit_runs_alone(seed):
     x = np.random.normal(size=(64, T, D)).astype("float32")
     y = np.asarray(true(x)[0])
     values, teacher = keras.Input((T, D)), keras.Input((T, H))
-    model = keras.Model([values, teacher], taught(values, teacher=teacher)[0])
+    model = keras.Model([values, teacher], taught(values, targets=teacher)[0])
     model.compile(keras.optimizers.Adam(0.02), "mse")
     before = np.mean((np.asarray(taught(x)[0]) - y) ** 2)
     model.fit([x, y], y, epochs=60, batch_size=64, verbose=0)
@@ -421,8 +425,8 @@ def test_a_network_trained_with_a_teacher_through_fit_runs_alone(seed):
 
 
 def test_a_teacher_needs_a_cell_whose_state_is_its_output():
-    with pytest.raises(ValueError, match="Expected a cell whose state is its output.*2 states"):
-        make("lstm")(np.zeros((B, T, D), "float32"), teacher=np.zeros((B, T, H), "float32"))
+    with pytest.raises(ValueError, match="Expected a cell whose state is its output, with targets.*2 states"):
+        make("lstm")(np.zeros((B, T, D), "float32"), targets=np.zeros((B, T, H), "float32"))
 
 
 def test_a_frozen_layer_runs_and_stays_while_the_others_learn(seed):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras.layers.embeddings import Positions, TiedOutput, sinusoid
+from seqkeras.layers.embeddings import TiedOutput, TokenAndPositionEmbedding, sinusoid
 from seqkeras.layers.transformer import DecoderBlock, EncoderBlock
 
 B, T, S, D, H, F = 2, 4, 5, 6, 2, 9
@@ -76,7 +76,7 @@ def test_sinusoid_is_its_formula():
 
 @pytest.mark.parametrize("positions", ["sinusoid", "learned"])
 def test_positions_add_a_vector_for_each_place(positions, seed):
-    layer = Positions(11, D, max_length=8, positions=positions)
+    layer = TokenAndPositionEmbedding(11, D, max_length=8, positions=positions)
     ids = np.array([[4, 4, 5]])
     embedded = np.array(layer.embedding(ids)) * np.sqrt(D)
     table = np.array(layer(ids) - embedded)[0]
@@ -89,11 +89,11 @@ def test_positions_add_a_vector_for_each_place(positions, seed):
 
 def test_too_long_a_sequence_says_what_to_do():
     with pytest.raises(ValueError, match="Expected at most max_length=3 .*length 4; build the model with a larger"):
-        Positions(11, D, max_length=3)(np.ones((1, 4), "int32"))
+        TokenAndPositionEmbedding(11, D, max_length=3)(np.ones((1, 4), "int32"))
 
 
 def test_tied_logits_are_the_transposed_embedding(seed):
-    layer = Positions(11, D)
+    layer = TokenAndPositionEmbedding(11, D)
     layer.build((None, None))
     output = TiedOutput(layer)
     output.build((None, None, D))
@@ -106,7 +106,7 @@ def test_tied_logits_are_the_transposed_embedding(seed):
 @pytest.mark.parametrize("positions", ["sinusoid", "learned"])
 @pytest.mark.parametrize("jit", [False, True])
 def test_positions_that_do_not_exist_are_refused_though_the_length_is_known_only_at_run_time(jit, positions, seed):
-    layer = Positions(9, 4, max_length=5, positions=positions)
+    layer = TokenAndPositionEmbedding(9, 4, max_length=5, positions=positions)
     layer.build((None, None))
 
     @tf.function(jit_compile=jit, input_signature=[tf.TensorSpec((2, None), tf.int32)])

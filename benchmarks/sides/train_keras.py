@@ -1,6 +1,6 @@
-"""A training step of one recurrent layer in Keras on TensorFlow: python train_keras.py ours|taught|layers
+"""A training step of one recurrent layer in Keras on TensorFlow: python train_keras.py ours|teacher_forced|layers
 
-ours: this package's loop; taught: the same network with its true outputs given, no loop; layers: `keras.layers`.
+ours: this package's loop; teacher_forced: the same with the true outputs given, no loop; layers: `keras.layers`.
 """
 
 import sys
@@ -32,26 +32,26 @@ class AsKeras(keras.layers.Layer):
         self.cell.build(input_shape)
 
     def call(self, inputs, states, training=False):
-        output, state = self.cell(inputs, tuple(states))
-        return output, list(state)
+        state = self.cell(inputs, tuple(states))
+        return state[0], list(state)
 
 
 class Ours(keras.layers.Layer):
-    def __init__(self, cell, taught, **kwargs):
+    def __init__(self, cell, teacher_forced, **kwargs):
         super().__init__(**kwargs)
         self.recurrence = Recurrence(cell)
-        self.taught = taught
+        self.teacher_forced = teacher_forced
 
     def build(self, input_shape):
         self.recurrence.build(input_shape)
 
     def call(self, inputs):
-        return self.recurrence(inputs, teacher=inputs if self.taught else None)[0]
+        return self.recurrence(inputs, targets=inputs if self.teacher_forced else None)[0]
 
 
 def layer(side, cell, units):
-    if side in ("ours", "taught"):
-        return Ours(cells.make(cell, units), side == "taught")
+    if side in ("ours", "teacher_forced"):
+        return Ours(cells.make(cell, units), side == "teacher_forced")
     if cell in LAYERS:
         return getattr(keras.layers, LAYERS[cell])(units, return_sequences=True)
     return keras.layers.RNN(AsKeras(cells.make(cell, units)), return_sequences=True)

@@ -1,7 +1,7 @@
 """One time step of every recurrent network, as equations: `cell` has the contract, `by_name` what `cell=` takes."""
 
 from seqkeras.cells.by_name import make, names
-from seqkeras.cells.cell import Cell, apart, dropping, once, one_sequence, product, products, together
+from seqkeras.cells.cell import STEP_OPS, Cell, StepOps
 from seqkeras.cells.greff_lstm import (
     CoupledLSTM,
     FullGateRecurrenceLSTM,
@@ -20,14 +20,9 @@ from seqkeras.cells.searched import MUT1, MUT2, MUT3, NAS
 from seqkeras.cells.simple import ACTIVATIONS, Jordan, OneMatrixRNN, OutputToHidden, SimpleRNN
 
 __all__ = [
+    "STEP_OPS",
     "Cell",
-    "apart",
-    "dropping",
-    "once",
-    "one_sequence",
-    "product",
-    "products",
-    "together",
+    "StepOps",
     "ACTIVATIONS",
     "SimpleRNN",
     "OneMatrixRNN",

@@ -1,8 +1,8 @@
 """Gated recurrent units. Letters as in `cells.cell`."""
 
-from keras import ops
+import keras
 
-from seqkeras.cells.cell import Cell, product, together
+from seqkeras.cells.cell import Cell
 from seqkeras.saving import saveable
 
 
@@ -26,14 +26,14 @@ class GRU(Cell):
         super().build(input_shape)
         self.reset_bias = self.bias_weight("reset_bias")
 
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         (h,) = state
         z, r, n = self.split(projected)
-        hz, hr, hn = self.split(product(h, self.recurrent_kernel))
-        z, r = together(ops.sigmoid, z + hz, r + hr)
+        hz, hr, hn = self.split(ops.matmul(h, self.recurrent_kernel))
+        z, r = ops.sigmoid(z + hz, r + hr)
         n = ops.tanh(n + r * (hn + self.reset_bias))
         h = z * h + (1.0 - z) * n
-        return h, (h,)
+        return (h,)
 
 
 @saveable
@@ -55,11 +55,11 @@ class ResetBeforeGRU(Cell):
         self.candidate_kernel = self.recurrent_weight("candidate_kernel")
         self.bias = self.bias_weight("bias", 3)
 
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         (h,) = state
         z, r, n = self.split(projected)
-        hz, hr = ops.split(product(h, self.recurrent_kernel), 2, axis=-1)
-        z, r = together(ops.sigmoid, z + hz, r + hr)
-        n = ops.tanh(n + product(r * h, self.candidate_kernel))
+        hz, hr = keras.ops.split(ops.matmul(h, self.recurrent_kernel), 2, axis=-1)
+        z, r = ops.sigmoid(z + hz, r + hr)
+        n = ops.tanh(n + ops.matmul(r * h, self.candidate_kernel))
         h = z * h + (1.0 - z) * n
-        return h, (h,)
+        return (h,)

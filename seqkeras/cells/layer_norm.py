@@ -1,15 +1,15 @@
 """Cells with layer normalisation inside the step. Letters as in `cells.cell`."""
 
-from keras import ops
+import keras
 
-from seqkeras.cells.cell import Cell, product, together
+from seqkeras.cells.cell import Cell
 from seqkeras.cells.lstm import LSTM
 from seqkeras.saving import saveable
 
 
 def normalize(x, gain):
     """LN(x; gain) = gain * (x - mean) / sqrt(variance + 1e-5), over the last axis."""
-    return gain * ops.layer_normalization(x, epsilon=1e-5)
+    return gain * keras.ops.layer_normalization(x, epsilon=1e-5)
 
 
 @saveable
@@ -32,17 +32,17 @@ class LayerNormLSTM(LSTM):
         self.memory_gain = self.bias_weight("memory_gain", 1, "ones")
         self.memory_bias = self.bias_weight("memory_bias")
 
-    def project(self, inputs, training=False):
-        return normalize(ops.matmul(inputs, self.kernel), self.input_gain) + self.bias
+    def project(self, inputs):
+        return normalize(keras.ops.matmul(inputs, self.kernel), self.input_gain) + self.bias
 
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         h, c = state
-        u = normalize(product(h, self.recurrent_kernel), self.recurrent_gain)
+        u = normalize(ops.matmul(h, self.recurrent_kernel), self.recurrent_gain)
         i, f, o, g = self.split(projected + u)
-        i, f, o = together(ops.sigmoid, i, f, o)
+        i, f, o = ops.sigmoid(i, f, o)
         c = f * c + i * ops.tanh(g)
         h = o * ops.tanh(normalize(c, self.memory_gain) + self.memory_bias)
-        return h, (h, c)
+        return h, c
 
 
 @saveable
@@ -66,20 +66,20 @@ class LayerNormGRU(Cell):
         self.recurrent_gain = self.bias_weight("recurrent_gain", 3, "ones")
         self.reset_bias = self.bias_weight("reset_bias")
 
-    def project(self, inputs, training=False):
-        return self.normalize(ops.matmul(inputs, self.kernel), self.input_gain) + self.bias
+    def project(self, inputs):
+        return self.normalize(keras.ops.matmul(inputs, self.kernel), self.input_gain) + self.bias
 
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         (h,) = state
         z, r, n = self.split(projected)
-        hz, hr, hn = self.split(self.normalize(product(h, self.recurrent_kernel), self.recurrent_gain))
-        z, r = together(ops.sigmoid, z + hz, r + hr)
+        hz, hr, hn = self.split(self.normalize(ops.matmul(h, self.recurrent_kernel), self.recurrent_gain))
+        z, r = ops.sigmoid(z + hz, r + hr)
         n = ops.tanh(n + r * (hn + self.reset_bias))
         h = (1.0 - z) * h + z * n
-        return h, (h,)
+        return (h,)
 
     def normalize(self, x, gain):
         """The blocks z and r together, the block n by itself."""
         gates = 2 * self.units
         parts = normalize(x[..., :gates], gain[:gates]), normalize(x[..., gates:], gain[gates:])
-        return ops.concatenate(parts, axis=-1)
+        return keras.ops.concatenate(parts, axis=-1)

@@ -1,20 +1,24 @@
-"""Noise in the recurrence, that any cell can be wrapped in.
+"""Noise in the recurrence, that any cell can be wrapped in. Letters as in `cells.cell`.
 
-Letters as in `cells.cell`. A wrapper has what a `Cell` has and goes where one goes:
-`Recurrence(Zoneout(LSTM(256), 0.1))`. Noise does not depend on the state, so `project` draws it, for many time steps at
-once, and hands it to `step` as more columns of `projected`. Outside training nothing is drawn and no column added.
+A wrapper has what a `Cell` has and goes where one goes: `Recurrence(Zoneout(LSTM(256), 0.1))`. Noise does not depend on
+the state, so the layer draws it in training, once for whole sequences, and the loop hands it to `project`, which adds
+it to what is projected as more columns for `step`. Outside training nothing is drawn and no column added.
 """
 
 import keras
-from keras import ops
 
 from seqkeras import arguments
-from seqkeras.cells.cell import dropping, once
+from seqkeras.cells.cell import STEP_OPS
 from seqkeras.saving import saveable
 
 
 class Noise(keras.layers.Layer):
-    """A cell around another; its subclass says what `draw` draws: `columns` numbers a time step."""
+    """A cell around another, with two methods more:
+
+    draw(length, batch, width)      -> noise for sequences of inputs [T, B, D]: a tuple of tensors [T or 1, B, K], 1
+                                    where it is the same at all steps; first its own, then that of the cell inside
+    separate(projected)             -> what the cell inside projected, and the noise of this step
+    """
 
     def __init__(self, cell, columns, **kwargs):
         super().__init__(**kwargs)
@@ -32,29 +36,31 @@ class Noise(keras.layers.Layer):
     def initial_state(self, batch):
         return self.cell.initial_state(batch)
 
-    def project(self, inputs, training=False):
-        projected = self.cell.project(inputs, training)
-        return ops.concatenate([projected, self.draw(projected)], axis=-1) if training else projected
+    def inner_draw(self, length, batch, width):
+        return self.cell.draw(length, batch, width) if isinstance(self.cell, Noise) else ()
+
+    def inner_project(self, inputs, noise):
+        return self.cell.project(inputs, noise) if noise else self.cell.project(inputs)
 
     def separate(self, projected):
-        """What the cell projected, and what was drawn for this step: None outside training."""
+        """What the cell projected, and the noise of this step: None outside training."""
         if projected.shape[-1] == len(self.gates) * self.units:
             return projected, None
         return projected[..., : -self.columns], projected[..., -self.columns :]
 
-    def call(self, inputs, state):
-        """One step from raw input, without noise: inputs [B, D], state -> (output [B, H], state)."""
-        return self.step(self.project(inputs), state)
+    def call(self, inputs, state, ops=STEP_OPS):
+        """One step from raw input, without noise: inputs [B, D], state -> state."""
+        return self.step(self.project(inputs), state, ops)
 
 
 @saveable
 class VariationalDropout(Noise):
-    """Dropout whose masks are drawn once a sequence: the same inputs and units are dropped at all its time steps.
+    """Dropout whose masks are drawn once per sequence: the same inputs and units are dropped at all its time steps.
 
         step of the cell with x_t * m_x in the place of x_t, and h * m_h in the place of h in each product h U
 
     The masks, Bernoulli(1 - rate) / (1 - rate), are tied: the same for all gates. What a step carries over without a
-    matrix, such as the memory of an LSTM or z * h_{t-1} of a GRU, is not dropped.
+    matrix, such as the cell state of an LSTM or z * h_{t-1} of a GRU, is not dropped.
 
     Args:
         cell: the cell.
@@ -68,23 +74,25 @@ class VariationalDropout(Noise):
         super().__init__(cell, cell.units, **kwargs)
         arguments.share(input_rate=input_rate, recurrent_rate=recurrent_rate)
 
-    def project(self, inputs, training=False):
-        return super().project(self.drop("inputs", inputs, self.input_rate) if training else inputs, training)
+    def draw(self, length, batch, width):
+        sizes = (self.input_rate, width), (self.recurrent_rate, self.units)
+        masks = [
+            keras.random.dropout(keras.ops.ones((1, batch, size), dtype=self.compute_dtype), rate, seed=self.seed)
+            for rate, size in sizes
+        ]
+        return *masks, *self.inner_draw(length, batch, width)
 
-    def draw(self, projected):
-        return self.drop("state", ops.ones_like(projected[..., : self.units]), self.recurrent_rate)
+    def project(self, inputs, noise=()):
+        if not noise:
+            return self.inner_project(inputs, ())
+        kept_inputs, kept_units, *inner = noise
+        projected = self.inner_project(inputs * kept_inputs, inner)
+        every_step = kept_units * keras.ops.ones_like(projected[..., : self.units])
+        return keras.ops.concatenate([projected, every_step], axis=-1)
 
-    def drop(self, name, x, rate):
-        if not rate:
-            return x
-        return x * once((self, name), lambda: keras.random.dropout(ops.ones_like(x[:1]), rate, seed=self.seed))
-
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         projected, kept = self.separate(projected)
-        if kept is None:
-            return self.cell.step(projected, state)
-        with dropping(kept):
-            return self.cell.step(projected, state)
+        return self.cell.step(projected, state, ops if kept is None else ops.dropping(kept))
 
 
 @saveable
@@ -95,7 +103,7 @@ class Zoneout(Noise):
 
     Args:
         cell: the cell.
-        rates: the probability, from 0 to below 1; or one for each vector of the state, as (0.05, 0.5) for h and c.
+        rates: the probability, from 0 to below 1; or one per vector of the state, as (0.05, 0.5) for h and c.
 
     Reference: Krueger et al., Zoneout: regularizing RNNs by randomly preserving hidden activations, 2017, section 3.
     """
@@ -108,17 +116,22 @@ class Zoneout(Noise):
         for rate in self.rates:
             arguments.share(rates=rate)
 
-    def draw(self, projected):
-        shape = (*ops.shape(projected)[:-1], self.columns)
-        drawn = keras.random.uniform(shape, dtype=projected.dtype, seed=self.seed)
-        return ops.cast(drawn < ops.repeat(ops.convert_to_tensor(self.rates, drawn.dtype), self.units), drawn.dtype)
+    def draw(self, length, batch, width):
+        drawn = keras.random.uniform((length, batch, self.columns), dtype=self.compute_dtype, seed=self.seed)
+        rates = keras.ops.repeat(keras.ops.convert_to_tensor(self.rates, drawn.dtype), self.units)
+        return keras.ops.cast(drawn < rates, drawn.dtype), *self.inner_draw(length, batch, width)
 
-    def step(self, projected, state):
+    def project(self, inputs, noise=()):
+        if not noise:
+            return self.inner_project(inputs, ())
+        kept, *inner = noise
+        return keras.ops.concatenate([self.inner_project(inputs, inner), kept], axis=-1)
+
+    def step(self, projected, state, ops):
         projected, drawn = self.separate(projected)
-        keep = self.rates if drawn is None else ops.split(drawn, self.num_states, axis=-1)
-        _, new = self.cell.step(projected, state)
-        state = tuple(d * s + (1.0 - d) * n for d, s, n in zip(keep, state, new, strict=True))
-        return state[0], state
+        keep = self.rates if drawn is None else keras.ops.split(drawn, self.num_states, axis=-1)
+        new = self.cell.step(projected, state, ops)
+        return tuple(d * s + (1.0 - d) * n for d, s, n in zip(keep, state, new, strict=True))
 
 
 def noisy(cell, recurrent_dropout=0.0, zoneout=0.0):

@@ -3,9 +3,9 @@
 Letters as in `cells`. The papers write h_{t+1} from h_t and x_t; here it is h_t from h_{t-1} and x_t, the same loop.
 """
 
-from keras import ops
+import keras
 
-from seqkeras.cells.cell import Cell, product, together
+from seqkeras.cells.cell import Cell
 from seqkeras.saving import saveable
 
 
@@ -33,17 +33,17 @@ class MUT1(Cell):
         self.candidate_kernel = self.recurrent_weight("candidate_kernel")
         self.bias = self.bias_weight("bias", 3)
 
-    def project(self, inputs, training=False):
-        bare = inputs if self.widen is None else ops.matmul(inputs, self.widen)
-        return ops.concatenate([ops.matmul(inputs, self.kernel), ops.tanh(bare)], axis=-1) + self.bias
+    def project(self, inputs):
+        bare = inputs if self.widen is None else keras.ops.matmul(inputs, self.widen)
+        return keras.ops.concatenate([keras.ops.matmul(inputs, self.kernel), keras.ops.tanh(bare)], axis=-1) + self.bias
 
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         (h,) = state
         z, r, n = self.split(projected)
-        z, r = together(ops.sigmoid, z, r + product(h, self.recurrent_kernel))
-        n = ops.tanh(n + product(r * h, self.candidate_kernel))
+        z, r = ops.sigmoid(z, r + ops.matmul(h, self.recurrent_kernel))
+        n = ops.tanh(n + ops.matmul(r * h, self.candidate_kernel))
         h = n * z + h * (1.0 - z)
-        return h, (h,)
+        return (h,)
 
 
 @saveable
@@ -69,19 +69,19 @@ class MUT2(Cell):
         self.candidate_kernel = self.recurrent_weight("candidate_kernel")
         self.bias = self.bias_weight("bias", 3)
 
-    def project(self, inputs, training=False):
-        bare = inputs if self.widen is None else ops.matmul(inputs, self.widen)
-        z, n = ops.split(ops.matmul(inputs, self.kernel), 2, axis=-1)
-        return ops.concatenate([z, bare, n], axis=-1) + self.bias
+    def project(self, inputs):
+        bare = inputs if self.widen is None else keras.ops.matmul(inputs, self.widen)
+        z, n = keras.ops.split(keras.ops.matmul(inputs, self.kernel), 2, axis=-1)
+        return keras.ops.concatenate([z, bare, n], axis=-1) + self.bias
 
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         (h,) = state
         z, r, n = self.split(projected)
-        hz, hr = ops.split(product(h, self.recurrent_kernel), 2, axis=-1)
-        z, r = together(ops.sigmoid, z + hz, r + hr)
-        n = ops.tanh(n + product(r * h, self.candidate_kernel))
+        hz, hr = keras.ops.split(ops.matmul(h, self.recurrent_kernel), 2, axis=-1)
+        z, r = ops.sigmoid(z + hz, r + hr)
+        n = ops.tanh(n + ops.matmul(r * h, self.candidate_kernel))
         h = n * z + h * (1.0 - z)
-        return h, (h,)
+        return (h,)
 
 
 @saveable
@@ -105,14 +105,14 @@ class MUT3(Cell):
         self.candidate_kernel = self.recurrent_weight("candidate_kernel")
         self.bias = self.bias_weight("bias", 3)
 
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         (h,) = state
         z, r, n = self.split(projected)
-        hz, hr = product(ops.tanh(h), self.update_kernel), product(h, self.recurrent_kernel)
-        z, r = together(ops.sigmoid, z + hz, r + hr)
-        n = ops.tanh(n + product(r * h, self.candidate_kernel))
+        hz, hr = ops.matmul(ops.tanh(h), self.update_kernel), ops.matmul(h, self.recurrent_kernel)
+        z, r = ops.sigmoid(z + hz, r + hr)
+        n = ops.tanh(n + ops.matmul(r * h, self.candidate_kernel))
         h = n * z + h * (1.0 - z)
-        return h, (h,)
+        return (h,)
 
 
 def _widen(cell, width):
@@ -140,14 +140,14 @@ class NAS(Cell):
     gates = "01234567"
     num_states = 2
 
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         h, c = state
         x = self.split(projected)
-        u = self.split(product(h, self.recurrent_kernel))
-        s0, s2, s5, s7 = together(ops.sigmoid, *(x[k] + u[k] for k in (0, 2, 5, 7)))
-        t4, t6 = together(ops.tanh, x[4] + u[4], x[6] + u[6])
-        a, b, d = together(ops.tanh, s0 * ops.relu(x[1] + u[1]), s2 + ops.relu(x[3] * u[3]), t4 * s5)
+        u = self.split(ops.matmul(h, self.recurrent_kernel))
+        s0, s2, s5, s7 = ops.sigmoid(*(x[k] + u[k] for k in (0, 2, 5, 7)))
+        t4, t6 = ops.tanh(x[4] + u[4], x[6] + u[6])
+        a, b, d = ops.tanh(s0 * keras.ops.relu(x[1] + u[1]), s2 + keras.ops.relu(x[3] * u[3]), t4 * s5)
         e = ops.sigmoid(t6 + s7)
         c = ops.tanh(a + c) * b
         h = ops.tanh(c * ops.tanh(d + e))
-        return h, (h, c)
+        return h, c

@@ -1,9 +1,8 @@
 """The networks of Elman and of Jordan. Letters as in `cells.cell`."""
 
 import keras
-from keras import ops
 
-from seqkeras.cells.cell import Cell, product
+from seqkeras.cells.cell import Cell
 from seqkeras.saving import saveable
 
 ACTIVATIONS = ("linear", "hard_tanh", "sigmoid", "tanh", "relu", "leaky_relu", "softplus", "selu")
@@ -24,12 +23,12 @@ class SimpleRNN(Cell):
         super().__init__(units, **kwargs)
         if activation not in ACTIVATIONS:
             raise ValueError(f"Expected activation to be one of {', '.join(ACTIVATIONS)}. Received: {activation=}")
-        self.squash = keras.activations.get(activation)
+        self.activate = keras.activations.get(activation)
 
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         (h,) = state
-        h = self.squash(projected + product(h, self.recurrent_kernel))
-        return h, (h,)
+        h = self.activate(projected + ops.matmul(h, self.recurrent_kernel))
+        return (h,)
 
 
 @saveable
@@ -43,13 +42,13 @@ class OneMatrixRNN(SimpleRNN):
         self.kernel = self.input_weight("kernel", self.units + input_shape[-1])
         self.bias = self.bias_weight("bias")
 
-    def project(self, inputs, training=False):
-        return ops.matmul(inputs, self.kernel[self.units :]) + self.bias
+    def project(self, inputs):
+        return keras.ops.matmul(inputs, self.kernel[self.units :]) + self.bias
 
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         (h,) = state
-        h = self.squash(projected + product(h, self.kernel[: self.units]))
-        return h, (h,)
+        h = self.activate(projected + ops.matmul(h, self.kernel[: self.units]))
+        return (h,)
 
 
 @saveable
@@ -68,14 +67,11 @@ class Jordan(SimpleRNN):
         self.output_kernel = self.recurrent_weight("output_kernel")
         self.output_bias = self.bias_weight("output_bias")
 
-    def output_of(self, h):
-        return self.squash(product(h, self.output_kernel) + self.output_bias)
-
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         (y,) = state
-        h = self.squash(projected + product(y, self.recurrent_kernel))
-        y = self.output_of(h)
-        return y, (y,)
+        h = self.activate(projected + ops.matmul(y, self.recurrent_kernel))
+        y = self.activate(ops.matmul(h, self.output_kernel) + self.output_bias)
+        return (y,)
 
 
 @saveable
@@ -94,8 +90,8 @@ class OutputToHidden(Jordan):
         super().build(input_shape)
         self.hidden_kernel = self.recurrent_weight("hidden_kernel")
 
-    def step(self, projected, state):
+    def step(self, projected, state, ops):
         y, h = state
-        h = self.squash(projected + product(y, self.recurrent_kernel) + product(h, self.hidden_kernel))
-        y = self.output_of(h)
-        return y, (y, h)
+        h = self.activate(projected + ops.matmul(y, self.recurrent_kernel) + ops.matmul(h, self.hidden_kernel))
+        y = self.activate(ops.matmul(h, self.output_kernel) + self.output_bias)
+        return y, h

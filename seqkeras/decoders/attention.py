@@ -42,8 +42,18 @@ class AttentionDecoder(RecurrentStack):
         residual=False,
         **kwargs,
     ):
-        rest = recurrent_dropout, zoneout, residual
-        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *rest, **kwargs)
+        super().__init__(
+            vocab_size=vocab_size,
+            units=units,
+            num_layers=num_layers,
+            dropout=dropout,
+            cell=cell,
+            embedding_units=embedding_units,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
+            residual=residual,
+            **kwargs,
+        )
         self.attention = Attention(units, score, name="attention")
         self.combine = keras.layers.Dense(units, activation="tanh", name="combine")
 
@@ -54,34 +64,34 @@ class AttentionDecoder(RecurrentStack):
         self.combine.build((None, None, M + self.units))
 
     def call(self, ids, memory, mask=None, training=False):
-        h = self.read(ids, summary(memory, mask), training)
-        return self.look(h, self.attention.keys(memory), memory, mask, training)[0]
+        h = self.read(ids, memory, mask, training)
+        return self.attended(h, self.attention.keys(memory), memory, mask, training)[0]
 
     def attend(self, ids, memory, mask=None):
         """The attention weights [B, T, S] for a given output, for looking at."""
-        h = self.read(ids, summary(memory, mask))
-        return self.look(h, self.attention.keys(memory), memory, mask, False)[1]
+        return self.attended(self.read(ids, memory, mask), self.attention.keys(memory), memory, mask)[1]
 
-    def read(self, ids, summary, training=False):
-        """The states [B, T, units] over the tokens of an output, from those that `summary` [B, M] starts."""
-        state = self.initial_state(summary)
-        return masking.in_order(lambda ids: self.run(self.embedding(ids), state, training), ids)
+    def read(self, ids, memory, mask, training=False):
+        """The states h [B, T, units] over the tokens of an output."""
+        state = self.initial_state(mean(memory, mask))
 
-    def look(self, h, keys, memory, mask, training=False):
+        def states(ids):
+            return self.drop(self.all_steps(self.embedding(ids), state, training)[0], training=training)
+
+        return masking.in_order(states, ids)
+
+    def attended(self, h, keys, memory, mask, training=False):
+        """States h [B, T, units] -> (logits [B, T, V], attention weights [B, T, S])."""
         context, weights = self.attention(h, keys, memory, mask=mask)
         combined = self.combine(ops.concatenate([context, h], axis=-1))
         return self.logits(self.drop(combined, training=training)), weights
 
     def start(self, memory, mask=None):
         mask = masking.everywhere(memory) if mask is None else mask
-        return (*self.initial_state(summary(memory, mask)), self.attention.keys(memory), memory, mask)
+        return (*self.initial_state(mean(memory, mask)), self.attention.keys(memory), memory, mask)
 
     def step(self, ids, state):
         *layers, keys, memory, mask = state
-        h, layers = self.run_step(self.embedding(ids), tuple(layers))
-        logits, _ = self.look(h[:, None], keys, memory, mask)
+        h, layers = self.one_step(self.embedding(ids), tuple(layers))
+        logits, _ = self.attended(h[:, None], keys, memory, mask)
         return logits[:, 0], (*layers, keys, memory, mask)
-
-
-def summary(memory, mask):
-    return ops.mean(memory, axis=1) if mask is None else mean(memory, mask)

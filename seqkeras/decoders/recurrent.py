@@ -63,24 +63,25 @@ class RecurrentStack(Masked):
         """summary [B, M] -> tuple of num_layers * num_states tensors [B, units]."""
         return tuple(ops.split(self.bridge(summary), self.num_layers * self.num_states, axis=-1))
 
-    def run(self, x, state, training):
-        """All steps: x [B, T, D] -> [B, T, units]."""
-        return self.drop(self.follow_layers(x, state, training)[0], training=training)
-
-    def follow_layers(self, x, state, training):
+    def all_steps(self, x, state, training):
         """All steps from `state`: x [B, T, D] -> ([B, T, units], state)."""
 
         def layer(recurrence, x, state):
             return recurrence(self.drop(x, training=training), initial_state=state, training=training)
 
-        return self.climb(layer, x, state)
+        return self.through_layers(layer, x, state)
 
-    def run_step(self, x, state):
+    def one_step(self, x, state):
         """One step: x [B, D] -> ([B, units], state)."""
-        return self.climb(lambda recurrence, x, state: recurrence.cell(x, state), x, state)
 
-    def climb(self, layer, x, state):
-        """From layer to layer: `layer(recurrence, x, its state) -> (y, its state)`."""
+        def layer(recurrence, x, state):
+            state = recurrence.step(x, state)
+            return state[0], state
+
+        return self.through_layers(layer, x, state)
+
+    def through_layers(self, layer, x, state):
+        """`layer(recurrence, x, its state) -> (y, its state)` of each layer, from the bottom to the top."""
         new = ()
         for depth, (recurrence, own) in enumerate(zip(self.recurrences, self.by_layer(state), strict=True)):
             y, own = layer(recurrence, x, own)
@@ -94,12 +95,13 @@ class RecurrentStack(Masked):
 
 @saveable
 class RecurrentDecoder(RecurrentStack):
-    """A recurrent language model conditioned on one vector: memory [B, M], mask None.
+    """A recurrent language model, conditioned on one vector unless `context` is None: memory [B, M], mask None.
 
     Args:
         vocab_size, units, num_layers, dropout, cell: of the layers.
         context: how the memory enters: "state" (it initialises the state), "input" (it is part of each step's
-            input, the state starts at zero) or "both". Goodfellow, Bengio & Courville 2016, section 10.2.4.
+            input, the state starts at zero) or "both", Goodfellow, Bengio & Courville 2016, section 10.2.4; None for a
+            decoder without a memory, whose state starts at zero.
         embedding_units: width of the token embedding, `units` if None.
         recurrent_dropout, zoneout: rates of the noise in the recurrence, see `cells.noise`.
         residual: from the second layer on, a layer's input is added to its output (Wu et al. 2016, section 3.1).
@@ -119,36 +121,62 @@ class RecurrentDecoder(RecurrentStack):
         residual=False,
         **kwargs,
     ):
-        rest = recurrent_dropout, zoneout, residual
-        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *rest, **kwargs)
-        arguments.choice("state", "input", "both", context=context)
+        super().__init__(
+            vocab_size=vocab_size,
+            units=units,
+            num_layers=num_layers,
+            dropout=dropout,
+            cell=cell,
+            embedding_units=embedding_units,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
+            residual=residual,
+            **kwargs,
+        )
+        arguments.choice("state", "input", "both", None, context=context)
 
-    def build(self, ids_shape, memory_shape):
-        M = memory_shape[-1]
+    def build(self, ids_shape, memory_shape=None):
+        M = memory_shape[-1] if self.context else 0
         self.build_stack(M * (self.context != "input"), M * (self.context != "state"), self.units)
 
-    def call(self, ids, memory, mask=None, training=False):
-        def read(ids):
-            x = self.embedding(ids)
-            if self.context != "state":
-                T = ops.shape(x)[1]
-                x = ops.concatenate([x, ops.repeat(memory[:, None], T, axis=1)], axis=-1)
-            return self.run(x, self.start(memory, mask), training)
+    def call(self, ids, memory=None, mask=None, training=False):
+        state = self.start(memory, mask, batch=ops.shape(ids)[0])
+        return self.logits(masking.in_order(lambda ids: self.read(ids, state, training)[0], ids))
 
-        return self.logits(masking.in_order(read, ids))
+    def continue_from(self, ids, state, training=False):
+        """All steps from `state`: ids [B, T] -> (logits [B, T, V], state)."""
+        x, state = self.read(ids, state, training)
+        return self.logits(x), state
 
-    def start(self, memory, mask=None):
+    def read(self, ids, state, training=False):
+        """What the output layer reads at each step, from `state`: ids [B, T] -> ([B, T, units], state)."""
+        x = self.embedding(ids)
+        layers, memory = self.parts(state)
+        if memory is not None:
+            x = ops.concatenate([x, ops.repeat(memory[:, None], ops.shape(x)[1], axis=1)], axis=-1)
+        x, layers = self.all_steps(x, layers, training)
+        return self.drop(x, training=training), layers if memory is None else (*layers, memory)
+
+    def start(self, memory=None, mask=None, batch=None):
+        """The state before the first token, of a memory, or without one of the size of a batch."""
         if self.context == "state":
             return self.initial_state(memory)
         if self.context == "both":
             return (*self.initial_state(memory), memory)
-        zeros = [recurrence.cell.initial_state(ops.shape(memory)[0]) for recurrence in self.recurrences]
-        return (*sum(zeros, ()), memory)
+        batch = batch if memory is None else ops.shape(memory)[0]
+        zeros = sum((recurrence.cell.initial_state(batch) for recurrence in self.recurrences), ())
+        return zeros if memory is None else (*zeros, memory)
 
     def step(self, ids, state):
-        *layers, memory = (*state, None) if self.context == "state" else state
+        layers, memory = self.parts(state)
         x = self.embedding(ids)
         if memory is not None:
             x = ops.concatenate([x, memory], axis=-1)
-        x, layers = self.run_step(x, tuple(layers))
+        x, layers = self.one_step(x, layers)
         return self.logits(x), layers if memory is None else (*layers, memory)
+
+    def parts(self, state):
+        """The layers' part of a state, and the memory where it is an input."""
+        if self.context in ("state", None):
+            return tuple(state), None
+        return tuple(state[:-1]), state[-1]

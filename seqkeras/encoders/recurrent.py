@@ -87,9 +87,9 @@ class RecurrentEncoder(Encoder):
         """One step of a stack in one direction: x [B, D] -> (its place in the memory [B, W], state)."""
         new = ()
         for depth, (recurrence,) in enumerate(self.recurrences):
-            cell = recurrence.cell
-            own, state = state[: cell.num_states], state[cell.num_states :]
-            y, own = cell(x, own)
+            n = recurrence.cell.num_states
+            own, state = recurrence.step(x, state[:n]), state[n:]
+            y = own[0]
             x = x + y if self.residual and depth and x.shape[-1] == y.shape[-1] else y
             new += tuple(own)
         return x, new

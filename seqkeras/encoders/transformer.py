@@ -29,20 +29,20 @@ class TransformerEncoder(Encoder):
         arguments.share(dropout=dropout)
         self.drop = keras.layers.Dropout(dropout)
         self.blocks = [EncoderBlock(units, num_heads, ff_units or 4 * units, dropout, norm) for _ in range(num_layers)]
-        self.top = keras.layers.LayerNormalization(epsilon=1e-5) if norm == "pre" else keras.layers.Identity()
+        self.final_norm = keras.layers.LayerNormalization(epsilon=1e-5) if norm == "pre" else keras.layers.Identity()
 
     @property
     def width(self):
         return self.units
 
     def build(self, input_shape):
-        for block in (*self.blocks, self.top):
+        for block in (*self.blocks, self.final_norm):
             block.build((None, None, self.units))
 
     def call(self, inputs, mask=None, training=False):
         x = self.drop(inputs, training=training)
         for block in self.blocks:
             x = block(x, mask=mask, training=training)
-        x = self.top(x)
+        x = self.final_norm(x)
         summary = mean(x, mask)
         return (x if mask is None else ops.where(mask[..., None], x, 0)), summary

@@ -48,7 +48,7 @@ def sinusoid(length, units):
 
 
 @saveable
-class Positions(keras.layers.Layer):
+class TokenAndPositionEmbedding(keras.layers.Layer):
     """Token embeddings scaled by sqrt(D), plus a vector for each position.
 
     Args:
@@ -100,7 +100,7 @@ class TiedOutput(keras.layers.Layer):
     Reference: Press & Wolf 2017, section 3.
 
     Args:
-        embed: the `Positions` of the same ids.
+        embed: the `TokenAndPositionEmbedding` of the same ids.
 
     Call arguments: x [..., D]. Returns: logits [..., V].
     """

@@ -10,7 +10,12 @@ from seqkeras.saving import saveable
 
 
 class Block(Masked):
-    """A residual block of sublayers:  pre-norm x + f(norm(x)), post-norm norm(x + f(x))."""
+    """Sublayers f with residual connections:  pre-norm x + f(norm(x)), post-norm norm(x + f(x)).
+
+    Self-attention is the first sublayer, two dense layers are the last:  f(x) = W_2 relu(W_1 x + b_1) + b_2.
+    """
+
+    num_sublayers = 2
 
     def __init__(self, units, num_heads, ff_units, dropout=0.0, norm="pre", **kwargs):
         super().__init__(**kwargs)
@@ -28,28 +33,18 @@ class Block(Masked):
             layer.build(width)
         self.outer.build((None, None, self.ff_units))
 
-    def residual(self, norm, x, sublayer, training):
-        if self.norm == "pre":
-            return x + self.drop(sublayer(norm(x)), training=training)
-        return norm(x + self.drop(sublayer(x), training=training))
+    def enter(self, norm, x):
+        """What a sublayer reads of x."""
+        return norm(x) if self.norm == "pre" else x
 
-    def feed_forward(self, x):
-        return self.outer(self.inner(x))
+    def leave(self, norm, x, y, training):
+        """x and what a sublayer made of it, y, together."""
+        x = x + self.drop(y, training=training)
+        return x if self.norm == "pre" else norm(x)
 
-    def look_back(self, x, mask, cache, position, training):
-        """Masked self-attention: ([B, T, D], its keys and values, put into `cache` at `position` if there is one)."""
-
-        def attend(x):
-            nonlocal cache
-            new = self.attention.keys_values(x)
-            if cache is not None:
-                new = tuple(
-                    ops.slice_update(old, (0, 0, position, 0), part) for old, part in zip(cache, new, strict=True)
-                )
-            cache = new
-            return self.attention(x, *cache, mask, training=training)
-
-        return self.residual(self.norms[0], x, attend, training), cache
+    def feed_forward(self, x, training):
+        norm = self.norms[-1]
+        return self.leave(norm, x, self.outer(self.inner(self.enter(norm, x))), training)
 
 
 @saveable
@@ -59,38 +54,20 @@ class EncoderBlock(Block):
     Call arguments: x [B, S, D], mask [B, S]. Returns [B, S, D].
     """
 
-    num_sublayers = 2
-
     def call(self, x, mask=None, training=False):
         mask = None if mask is None else mask[:, None]
-        x = self.residual(
-            self.norms[0],
-            x,
-            lambda x: self.attention(x, *self.attention.keys_values(x), mask, training=training),
-            training,
-        )
-        return self.residual(self.norms[1], x, self.feed_forward, training)
-
-
-@saveable
-class CausalBlock(Block):
-    """Masked self-attention, then two dense layers: a decoder's block without a memory.
-
-    Call arguments: x, mask, cache, position as of `DecoderBlock`.
-
-    Returns: ([B, T, D], the self-attention's keys and values).
-    """
-
-    num_sublayers = 2
-
-    def call(self, x, mask, cache=None, position=0, training=False):
-        x, cache = self.look_back(x, mask, cache, position, training)
-        return self.residual(self.norms[1], x, self.feed_forward, training), cache
+        read = self.enter(self.norms[0], x)
+        attended = self.attention(read, *self.attention.keys_values(read), mask, training=training)
+        return self.feed_forward(self.leave(self.norms[0], x, attended, training), training)
 
 
 @saveable
 class DecoderBlock(Block):
-    """Masked self-attention, attention to the memory, two dense layers.
+    """Masked self-attention, attention to a memory unless there is none, two dense layers.
+
+    Args:
+        units, num_heads, ff_units, dropout, norm: as of `EncoderBlock`.
+        cross_attention: False for a block without a memory.
 
     Call arguments:
         x: [B, T, D].
@@ -102,23 +79,30 @@ class DecoderBlock(Block):
     Returns: ([B, T, D], the self-attention's keys and values).
     """
 
-    num_sublayers = 3
-
-    def __init__(self, units, num_heads, ff_units, dropout=0.0, norm="pre", **kwargs):
+    def __init__(self, units, num_heads, ff_units, dropout=0.0, norm="pre", cross_attention=True, **kwargs):
+        self.num_sublayers = 3 if cross_attention else 2
         super().__init__(units, num_heads, ff_units, dropout, norm, **kwargs)
-        self.memory_attention = MultiHeadAttention(units, num_heads, dropout, name="memory_attention")
+        if cross_attention:
+            self.memory_attention = MultiHeadAttention(units, num_heads, dropout, name="memory_attention")
 
     def build(self, input_shape):
         super().build(input_shape)
-        self.memory_attention.build((None, None, self.units))
+        if self.cross_attention:
+            self.memory_attention.build((None, None, self.units))
 
     def remember(self, memory):
+        """The keys and values of a memory [B, S, D]."""
         return self.memory_attention.keys_values(memory)
 
-    def call(self, x, mask, memory, memory_mask, cache=None, position=0, training=False):
-        def look_at_memory(x):
-            return self.memory_attention(x, *memory, memory_mask[:, None], training=training)
-
-        x, cache = self.look_back(x, mask, cache, position, training)
-        x = self.residual(self.norms[1], x, look_at_memory, training)
-        return self.residual(self.norms[2], x, self.feed_forward, training), cache
+    def call(self, x, mask, memory=None, memory_mask=None, cache=None, position=0, training=False):
+        read = self.enter(self.norms[0], x)
+        new = self.attention.keys_values(read)
+        if cache is not None:
+            at = (0, 0, position, 0)
+            new = tuple(ops.slice_update(old, at, part) for old, part in zip(cache, new, strict=True))
+        x = self.leave(self.norms[0], x, self.attention(read, *new, mask, training=training), training)
+        if self.cross_attention:
+            read = self.enter(self.norms[1], x)
+            attended = self.memory_attention(read, *memory, memory_mask[:, None], training=training)
+            x = self.leave(self.norms[1], x, attended, training)
+        return self.feed_forward(x, training), new

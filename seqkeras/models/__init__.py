@@ -12,7 +12,7 @@ from seqkeras.models.joint_tagger import JointTagger
 from seqkeras.models.language_model import LanguageModel
 from seqkeras.models.seq2seq import AttentionSeq2Seq, Seq2Seq, TransformerSeq2Seq
 from seqkeras.models.tagger import SequenceTagger
-from seqkeras.models.truncated_bptt import Truncated
+from seqkeras.models.truncated_bptt import TruncatedBPTT
 
 __all__ = [
     "SequenceClassifier",
@@ -23,6 +23,6 @@ __all__ = [
     "AttentionSeq2Seq",
     "TransformerSeq2Seq",
     "LanguageModel",
-    "Truncated",
+    "TruncatedBPTT",
     "Forecaster",
 ]

@@ -12,7 +12,7 @@ from seqkeras.saving import saveable
 from seqkeras.signatures import spec
 
 
-class Feedback(keras.layers.Layer):
+class AutoregressiveStack(keras.layers.Layer):
     """A stack of cells that reads its own last output, as a cell; units D is the width of the output.
 
     h_t = cell(y_{t-1}, h_{t-1})        y_t = y_{t-1} + W h_t + b + x_t
@@ -24,6 +24,7 @@ class Feedback(keras.layers.Layer):
         super().__init__(**kwargs)
         self.stack = stack
         self.units = units
+        self.num_states = 1 + sum(cell.num_states for cell in stack)
         self.change = keras.layers.Dense(units, kernel_initializer="zeros", name="change")
 
     def get_config(self):
@@ -32,17 +33,21 @@ class Feedback(keras.layers.Layer):
     def build(self, input_shape):
         self.change.build((None, self.stack[-1].units))
 
-    def project(self, inputs, training=False):
+    def initial_state(self, batch):
+        zeros = ops.zeros((batch, self.units), dtype=self.compute_dtype)
+        return zeros, *sum((cell.initial_state(batch) for cell in self.stack), ())
+
+    def project(self, inputs):
         return inputs
 
-    def step(self, projected, state):
+    def step(self, projected, state, step_ops):
         y, *rest = state
         x, new = y, ()
         for cell in self.stack:
-            x, layer_state = cell(x, tuple(rest[: cell.num_states]))  # as a layer, in its own precision
-            rest, new = rest[cell.num_states :], new + tuple(layer_state)
+            layer_state = cell(x, tuple(rest[: cell.num_states]), ops=step_ops)  # as a layer, in its own precision
+            x, rest, new = layer_state[0], rest[cell.num_states :], new + tuple(layer_state)
         y = y + self.change(x) + projected
-        return y, (y, *new)
+        return y, *new
 
 
 @saveable
@@ -108,11 +113,11 @@ class Forecaster(SequenceModel):
         self.body = None
         if self.encoder == "linear":
             return
-        size = self.units, self.num_layers, self.dropout
+        size = {"units": self.units, "num_layers": self.num_layers, "dropout": self.dropout, "name": "encoder"}
         if self.encoder == "recurrent":
-            self.body = RecurrentEncoder(*size, self.cell, name="encoder")
+            self.body = RecurrentEncoder(cell=self.cell, **size)
         else:
-            self.body = ConvolutionEncoder(*size, name="encoder")
+            self.body = ConvolutionEncoder(**size)
         self.body.build((None, self.window, self.input_units))
         self.rest = keras.layers.Dense(self.input_units * said, kernel_initializer="zeros", name="rest")
         self.rest.build((None, self.body.width))
@@ -123,7 +128,7 @@ class Forecaster(SequenceModel):
         for recurrence in self.recurrences:
             recurrence.build((None, None, width))
             width = self.units
-        self.feedback = Recurrence(Feedback([one.cell for one in self.recurrences], self.input_units))
+        self.feedback = Recurrence(AutoregressiveStack([one.cell for one in self.recurrences], self.input_units))
         self.feedback.build((None, self.horizon, self.input_units))
         self.drop = keras.layers.Dropout(self.dropout)
 

@@ -52,8 +52,19 @@ class SequenceGenerator(SequenceModel):
         arguments.positive(vocab_size=vocab_size, num_classes=num_classes, units=units)
         self.label_embedding = embedding(num_classes, units, name="label")
         self.label_embedding.build((None,))
-        rest = embedding_units, recurrent_dropout, zoneout, residual
-        self.decoder = RecurrentDecoder(vocab_size, units, num_layers, dropout, cell, context, *rest, name="decoder")
+        self.decoder = RecurrentDecoder(
+            vocab_size=vocab_size,
+            units=units,
+            num_layers=num_layers,
+            dropout=dropout,
+            cell=cell,
+            context=context,
+            embedding_units=embedding_units,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
+            residual=residual,
+            name="decoder",
+        )
         self.decoder.build((None, None), (None, units))
         self.built = True
 

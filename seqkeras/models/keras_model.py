@@ -2,6 +2,9 @@
 
 import keras
 
+LAYOUT, FIRST_OF_LAYOUT = 2, "0.2"  # of `.keras` files: where weights are in them
+MOVED = {"LanguageModel", "TransformerSeq2Seq"}  # whose weights were elsewhere in layout 1, whatever their arguments
+
 
 class KerasModel(keras.Model):
     """The base of trained models and of searches.
@@ -10,6 +13,25 @@ class KerasModel(keras.Model):
     operators that LiteRT does not have. What `quantize` rounds cannot be loaded or converted afterwards. All three are
     refused before anything is changed.
     """
+
+    def get_config(self):
+        return {**super().get_config(), "layout": LAYOUT}
+
+    @classmethod
+    def without_layout(cls, config):
+        """A config without the layout of the file that it is from.
+
+        Raises:
+            ValueError: of an older layout, in which the weights of such a model have other names.
+        """
+        layout, config = config.get("layout", 1), {key: one for key, one in config.items() if key != "layout"}
+        moved = "transformer" in (config.get("encoder"), config.get("decoder")) or cls.__name__ in MOVED
+        if layout < LAYOUT and moved:
+            raise ValueError(
+                f"Expected a {cls.__name__} that was saved by seqkeras {FIRST_OF_LAYOUT} or later. Received: one that "
+                "is older; load it with the version that saved it, or train it again"
+            )
+        return config
 
     def quantize(self, mode=None, config=None, **kwargs):
         raise ValueError(

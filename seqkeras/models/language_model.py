@@ -1,129 +1,15 @@
 """Language models: the next token, over characters, words or subwords."""
 
-import keras
 from keras import ops
 
 from seqkeras import arguments
-from seqkeras.decoders.recurrent import RecurrentStack
+from seqkeras.decoders.recurrent import RecurrentDecoder
+from seqkeras.decoders.transformer import TransformerDecoder
 from seqkeras.layers import masking
-from seqkeras.layers.embeddings import Positions, TiedOutput
-from seqkeras.layers.masking import Masked
-from seqkeras.layers.transformer import CausalBlock
 from seqkeras.models.sequence_model import SequenceModel
 from seqkeras.saving import saveable
 from seqkeras.signatures import spec, stepwise
 from seqkeras.tokens import PAD, UNKNOWN
-
-
-@saveable
-class RecurrentPredictor(RecurrentStack):
-    """Embedding, recurrent layers, output layer; the state is the layers', zeros at first. Arguments: `LanguageModel`.
-
-    Call arguments: ids [B, T]. Returns: logits [B, T, V].
-    """
-
-    def __init__(
-        self,
-        vocab_size,
-        units,
-        num_layers=1,
-        dropout=0.0,
-        cell="gru",
-        embedding_units=None,
-        recurrent_dropout=0.0,
-        zoneout=0.0,
-        residual=False,
-        **kwargs,
-    ):
-        rest = recurrent_dropout, zoneout, residual
-        super().__init__(vocab_size, units, num_layers, dropout, cell, embedding_units, *rest, **kwargs)
-
-    def build(self, ids_shape):
-        self.build_stack(0, 0, self.units)
-
-    def call(self, ids, training=False):
-        state = self.start(ops.shape(ids)[0])
-        return self.logits(masking.in_order(lambda ids: self.run(self.embedding(ids), state, training), ids))
-
-    def follow(self, ids, state, training=False):
-        """All steps from `state`: ids [B, T] -> (logits [B, T, V], state)."""
-        x, state = self.follow_layers(self.embedding(ids), state, training)
-        return self.logits(self.drop(x, training=training)), state
-
-    def start(self, batch):
-        return sum((recurrence.cell.initial_state(batch) for recurrence in self.recurrences), ())
-
-    def step(self, ids, state, position):
-        x, state = self.run_step(self.embedding(ids), state)
-        return self.logits(x), state
-
-
-@saveable
-class TransformerPredictor(Masked):
-    """Positions, blocks of masked self-attention, output layer. Arguments: `LanguageModel`.
-
-    Embeddings begin at U(-0.05, 0.05), as those of a recurrent model. After 120 steps that gave a perplexity of 10.0 on
-    characters, where N(0, 1 / D) gave 10.4 and with learned positions 10.7.
-
-    The state: keys and values [B, H, max_length, D/H] of each block at the positions so far.
-
-    Call arguments: ids [B, T]. Returns: logits [B, T, V].
-    """
-
-    def __init__(
-        self,
-        vocab_size,
-        units,
-        num_layers=2,
-        num_heads=4,
-        ff_units=None,
-        dropout=0.0,
-        max_length=128,
-        norm="pre",
-        positions="sinusoid",
-        tied_embeddings=False,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        arguments.positive(num_layers=num_layers)
-        arguments.positive_or_none(ff_units=ff_units)
-        arguments.share(dropout=dropout)
-        arguments.choice(True, False, tied_embeddings=tied_embeddings)
-        self.embed = Positions(vocab_size, units, max_length, positions, "uniform", name="embed")
-        self.drop = keras.layers.Dropout(dropout)
-        self.blocks = [CausalBlock(units, num_heads, ff_units or 4 * units, dropout, norm) for _ in range(num_layers)]
-        self.top = keras.layers.LayerNormalization(epsilon=1e-5) if norm == "pre" else keras.layers.Identity()
-        self.logits = TiedOutput(self.embed) if tied_embeddings else keras.layers.Dense(vocab_size, name="logits")
-
-    def build(self, ids_shape):
-        self.embed.build((None, None))
-        for block in (*self.blocks, self.top):
-            block.build((None, None, self.units))
-        self.logits.build((None, None, self.units))
-
-    def call(self, ids, training=False):
-        causal = masking.causal(ops.shape(ids)[1])
-
-        def read(ids):
-            x = self.drop(self.embed(ids), training=training)
-            for block in self.blocks:
-                x, _ = block(x, causal, training=training)
-            return x
-
-        return self.logits(self.top(masking.in_order(read, ids)))
-
-    def start(self, batch):
-        shape = (batch, self.num_heads, self.max_length, self.units // self.num_heads)
-        return (ops.zeros(shape, dtype=self.compute_dtype),) * (2 * self.num_layers)
-
-    def step(self, ids, state, position):
-        x = self.embed(ids[:, None], position=position)
-        seen = (ops.arange(self.max_length, dtype="int32") <= position)[None, None]  # [1, 1, max_length]
-        new = ()
-        for block, cache in zip(self.blocks, zip(state[::2], state[1::2], strict=True), strict=True):
-            x, cache = block(x, seen, cache=cache, position=position)
-            new += tuple(cache)
-        return self.logits(self.top(x))[:, 0], new
 
 
 @saveable
@@ -134,6 +20,9 @@ class LanguageModel(SequenceModel):
 
     `Greedy` and `Sample` continue a prompt: `search({"prompt": ids})`, one without tokens for a text from nothing.
     What comes out is the prompt and its continuation; an id that is none of the vocabulary comes out as UNKNOWN.
+
+    Token embeddings of a Transformer begin at U(-0.05, 0.05): after 120 steps that gave a perplexity of 10.0 on
+    characters, where N(0, 1 / D), as `TransformerSeq2Seq` begins, gave 10.4 and with learned positions 10.7.
 
     References: recurrent: Mikolov et al. 2010, section 2; Transformer: Radford et al. 2018, section 3.1; its output
     layer the embedding's transpose: Press & Wolf 2017.
@@ -183,11 +72,35 @@ class LanguageModel(SequenceModel):
         arguments.positive(vocab_size=vocab_size, units=units)
         if decoder == "transformer":
             arguments.positive(max_length=max_length)
-            shape = num_heads, ff_units, dropout, max_length, norm, positions, tied_embeddings
-            self.predictor = TransformerPredictor(vocab_size, units, num_layers, *shape, name="predictor")
+            self.predictor = TransformerDecoder(
+                vocab_size=vocab_size,
+                units=units,
+                num_layers=num_layers,
+                num_heads=num_heads,
+                ff_units=ff_units,
+                dropout=dropout,
+                max_length=max_length,
+                norm=norm,
+                positions=positions,
+                tied_embeddings=tied_embeddings,
+                cross_attention=False,
+                embeddings_initializer="uniform",
+                name="predictor",
+            )
         else:
-            rest = embedding_units, recurrent_dropout, zoneout, residual
-            self.predictor = RecurrentPredictor(vocab_size, units, num_layers, dropout, cell, *rest, name="predictor")
+            self.predictor = RecurrentDecoder(
+                vocab_size=vocab_size,
+                units=units,
+                num_layers=num_layers,
+                dropout=dropout,
+                cell=cell,
+                context=None,
+                embedding_units=embedding_units,
+                recurrent_dropout=recurrent_dropout,
+                zoneout=zoneout,
+                residual=residual,
+                name="predictor",
+            )
         self.predictor.build((None, None))
         self.built = True
 
@@ -209,13 +122,13 @@ class LanguageModel(SequenceModel):
             prompt = masking.to_front(prompt, masking.padding(prompt))
         prompt = ops.where(ops.logical_and(prompt >= 0, prompt < self.vocab_size), prompt, UNKNOWN)
         prompt = ops.pad(prompt, ((0, 0), (0, 1)), constant_values=PAD)
-        state = self.predictor.start(ops.shape(prompt)[0])
+        state = self.predictor.start(batch=ops.shape(prompt)[0])
         return (prompt, ops.convert_to_tensor(0, "int32"), *state)
 
     def step(self, ids, state):
         """As of every decoder; where the prompt has a token, that one is certain."""
         prompt, position, *state = state
-        logits, state = self.predictor.step(ids, tuple(state), position)
+        logits, state = self.predictor.step(ids, tuple(state))
         given = ops.take(prompt, ops.minimum(position, ops.shape(prompt)[1] - 1), axis=1)[:, None]  # [B, 1]
         certain = ops.where(ops.arange(self.vocab_size, dtype="int32") == given, 0.0, masking.lowest(logits.dtype))
         logits = ops.where(given == PAD, logits, ops.cast(certain, logits.dtype))

@@ -10,7 +10,7 @@ from seqkeras.encoders.recurrent import RecurrentEncoder
 from seqkeras.encoders.transformer import TransformerEncoder
 from seqkeras.encoders.window import WindowEncoder
 from seqkeras.layers import masking
-from seqkeras.layers.embeddings import Embedding, Positions, embedding
+from seqkeras.layers.embeddings import Embedding, TokenAndPositionEmbedding, embedding
 from seqkeras.layers.pooling import POOLINGS
 from seqkeras.models.sequence_model import SequenceModel
 from seqkeras.signatures import named, of_a_step, spec, streaming
@@ -93,7 +93,9 @@ class Reader(SequenceModel):
         self.body = self._make_body()
         if self.encoder == "transformer":
             begin = None if self.vocab_size <= SMALL_VOCABULARY else "uniform"
-            self.embedding = Positions(self.vocab_size, self.units, self.max_length, embeddings_initializer=begin)
+            self.embedding = TokenAndPositionEmbedding(
+                self.vocab_size, self.units, self.max_length, embeddings_initializer=begin
+            )
         elif self.vocab_size is not None:
             table = embedding if self.vocab_size <= SMALL_VOCABULARY else Embedding
             self.embedding = table(self.vocab_size, width)
@@ -108,17 +110,24 @@ class Reader(SequenceModel):
         self.body.build((None, None, width))
 
     def _make_body(self):
-        size = self.units, self.num_layers
+        size = {"units": self.units, "dropout": self.dropout, "name": "encoder"}
         if self.encoder == "recurrent":
-            shape = self.cell, self.bidirectional, self.residual
-            return RecurrentEncoder(*size, self.dropout, *shape, self.recurrent_dropout, self.zoneout, name="encoder")
+            return RecurrentEncoder(
+                num_layers=self.num_layers,
+                cell=self.cell,
+                bidirectional=self.bidirectional,
+                residual=self.residual,
+                recurrent_dropout=self.recurrent_dropout,
+                zoneout=self.zoneout,
+                **size,
+            )
         if self.encoder == "transformer":
-            return TransformerEncoder(*size, self.num_heads, dropout=self.dropout, name="encoder")
+            return TransformerEncoder(num_layers=self.num_layers, num_heads=self.num_heads, **size)
         if self.encoder == "convolution":
-            return ConvolutionEncoder(*size, self.dropout, self.window, name="encoder")
+            return ConvolutionEncoder(num_layers=self.num_layers, window=self.window, **size)
         if self.encoder == "window":
-            return WindowEncoder(self.units, self.dropout, self.window, name="encoder")
-        return BagEncoder(self.units, self.dropout, name="encoder")
+            return WindowEncoder(window=self.window, **size)
+        return BagEncoder(**size)
 
     def _make_spelling(self):
         if self.character_encoder == "recurrent":

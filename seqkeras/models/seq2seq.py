@@ -7,7 +7,7 @@ from seqkeras.decoders.transformer import TransformerDecoder
 from seqkeras.encoders.recurrent import RecurrentEncoder
 from seqkeras.encoders.transformer import TransformerEncoder
 from seqkeras.layers import masking
-from seqkeras.layers.embeddings import Positions, embedding
+from seqkeras.layers.embeddings import TokenAndPositionEmbedding, embedding
 from seqkeras.models.sequence_model import SequenceModel
 from seqkeras.saving import saveable
 from seqkeras.signatures import spec, stepwise
@@ -98,19 +98,18 @@ class Seq2Seq(EncoderDecoder):
         arguments.positive_or_none(target_vocab_size=target_vocab_size, embedding_units=embedding_units)
         width = embedding_units or units
         self.source_embedding = embedding(vocab_size, width, name="source")
-        shape, noise = (cell, bidirectional, residual), (recurrent_dropout, zoneout)
-        self.encoder = RecurrentEncoder(units, num_layers, dropout, *shape, *noise, name="encoder")
+        layers = {
+            "units": units,
+            "num_layers": num_layers,
+            "dropout": dropout,
+            "cell": cell,
+            "residual": residual,
+            "recurrent_dropout": recurrent_dropout,
+            "zoneout": zoneout,
+        }
+        self.encoder = RecurrentEncoder(bidirectional=bidirectional, **layers, name="encoder")
         self.decoder = RecurrentDecoder(
-            target_vocab_size or vocab_size,
-            units,
-            num_layers,
-            dropout,
-            cell,
-            context,
-            embedding_units,
-            *noise,
-            residual,
-            name="decoder",
+            target_vocab_size or vocab_size, context=context, embedding_units=embedding_units, **layers, name="decoder"
         )
         self.build_parts(width, (None, self.encoder.width))
 
@@ -159,19 +158,18 @@ class AttentionSeq2Seq(EncoderDecoder):
         arguments.positive_or_none(target_vocab_size=target_vocab_size, embedding_units=embedding_units)
         width = embedding_units or units
         self.source_embedding = embedding(vocab_size, width, name="source")
-        shape, noise = (cell, bidirectional, residual), (recurrent_dropout, zoneout)
-        self.encoder = RecurrentEncoder(units, num_layers, dropout, *shape, *noise, name="encoder")
+        layers = {
+            "units": units,
+            "num_layers": num_layers,
+            "dropout": dropout,
+            "cell": cell,
+            "residual": residual,
+            "recurrent_dropout": recurrent_dropout,
+            "zoneout": zoneout,
+        }
+        self.encoder = RecurrentEncoder(bidirectional=bidirectional, **layers, name="encoder")
         self.decoder = AttentionDecoder(
-            target_vocab_size or vocab_size,
-            units,
-            num_layers,
-            dropout,
-            cell,
-            score,
-            embedding_units,
-            *noise,
-            residual,
-            name="decoder",
+            target_vocab_size or vocab_size, score=score, embedding_units=embedding_units, **layers, name="decoder"
         )
         self.build_parts(width, (None, None, self.encoder.width))
 
@@ -213,19 +211,22 @@ class TransformerSeq2Seq(EncoderDecoder):
         super().__init__(**kwargs)
         arguments.positive(vocab_size=vocab_size)
         arguments.positive_or_none(target_vocab_size=target_vocab_size)
-        self.source_embedding = Positions(vocab_size, units, max_length, positions, name="source")
-        self.encoder = TransformerEncoder(units, num_layers, num_heads, ff_units, dropout, norm, name="encoder")
+        self.source_embedding = TokenAndPositionEmbedding(vocab_size, units, max_length, positions, name="source")
+        blocks = {
+            "units": units,
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+            "ff_units": ff_units,
+            "dropout": dropout,
+            "norm": norm,
+        }
+        self.encoder = TransformerEncoder(**blocks, name="encoder")
         self.decoder = TransformerDecoder(
             target_vocab_size or vocab_size,
-            units,
-            num_layers,
-            num_heads,
-            ff_units,
-            dropout,
-            max_length,
-            norm,
-            positions,
-            tied_embeddings,
+            max_length=max_length,
+            positions=positions,
+            tied_embeddings=tied_embeddings,
+            **blocks,
             name="decoder",
         )
         self.build_parts(units, (None, None, units))

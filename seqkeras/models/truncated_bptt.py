@@ -9,7 +9,7 @@ from seqkeras.tokens import START, UNKNOWN
 
 
 @saveable
-class Truncated(SequenceModel):
+class TruncatedBPTT(SequenceModel):
     """Truncated backpropagation through time: long texts in chunks, the state carried from each to the next.
 
     Row b of a batch continues row b of the batch before. A row whose chunk begins with START begins anew, from zeros.
@@ -35,7 +35,7 @@ class Truncated(SequenceModel):
             raise ValueError(f"Expected a LanguageModel with decoder='recurrent'. Received: model={model}")
         self.carried = [
             self.add_weight(name=f"state_{i}", shape=x.shape, dtype=x.dtype, initializer="zeros", trainable=False)
-            for i, x in enumerate(model.predictor.start(batch_size))
+            for i, x in enumerate(model.predictor.start(batch=batch_size))
         ]
         self.built = True
 
@@ -54,7 +54,7 @@ class Truncated(SequenceModel):
             raise ValueError(f"Expected {self.batch_size} rows in every batch. Received: ids of shape {ids.shape}")
         goes_on = ids[:, :1] != START
         state = tuple(ops.where(goes_on, ops.convert_to_tensor(v), 0) for v in self.carried)
-        logits, state = self.model.predictor.follow(ids, state, training)
+        logits, state = self.model.predictor.continue_from(ids, state, training)
         for variable, value in zip(self.carried, state, strict=True):
             variable.assign(ops.stop_gradient(value))
         return logits

@@ -4,6 +4,7 @@ Without a GPU the same layers go through their own loop; that their numbers are 
 traced with a GPU holds cuDNN's operators, which CPUs have not; what `export` writes holds the loop.
 """
 
+import functools
 import warnings
 
 import keras
@@ -14,8 +15,9 @@ from seqkeras.cells.cell import Cell
 from seqkeras.cells.gru import GRU
 from seqkeras.cells.lstm import LSTM
 from seqkeras.cells.noise import Noise
-from seqkeras.layers.masking import everywhere
-from seqkeras.rnn.loops import real
+from seqkeras.layers import masking
+from seqkeras.rnn import handwritten_backward
+from seqkeras.rnn.loops import masked_outputs, pooled
 
 
 def reason(cell, mask=None):
@@ -50,42 +52,45 @@ def right_padded(mask):
     return tf.reduce_all(mask[:, :-1] | ~mask[:, 1:])
 
 
-def made(cell, reverse):
-    """The loop by cuDNN of a cell that it `permits`: the function `run`.
+def loop(cell, inputs, mask, state, *, reverse=False, noise=None, pooling=None):
+    """The loop of a cell that cuDNN `permits`, see `rnn.loops`.
 
-    run(cell, inputs [B, T, D], mask bool [B, T] or None, state, otherwise) -> as of `loops`, (outputs [T, B, H] in the
-    order of the input, final state); `otherwise` is a function without arguments that returns the same by another
-    loop, for an empty batch and for a mask that is not `right_padded`. The cell given is that of the layer that calls,
-    which may be a copy.
+    An empty batch, and a mask that is not `right_padded`, go through `handwritten_backward.loop`.
     """
-    options = {"go_backwards": reverse, "return_sequences": True, "return_state": True, "dtype": cell.dtype_policy}
+    mask = masking.everywhere(inputs) if mask is None else mask
+
+    def by_cudnn():
+        first = tf.range(tf.shape(mask)[1]) == 0
+        outputs, final = _all_steps(cell, inputs, mask | first, state, reverse)  # cuDNN wants a real step in each row
+        some = tf.reduce_any(mask, axis=1)[:, None]
+        return masked_outputs(outputs, mask), tuple(tf.where(some, n, s) for n, s in zip(final, state, strict=True))
+
+    def by_hand():
+        return handwritten_backward.loop(cell, inputs, mask, state, reverse=reverse, noise=noise)
+
+    outputs, final = tf.cond((tf.size(mask) > 0) & right_padded(mask), by_cudnn, by_hand)
+    return pooled(outputs, mask, final, pooling)
+
+
+def _all_steps(cell, inputs, mask, state, reverse):
+    """(outputs [B, T, H] in the order of the input, final state), by the layer of Keras with the cell's weights."""
     kind, weights = AS_KERAS[type(cell)]
-    layer = kind(cell.units, seed=0, **options)  # nothing is drawn: a seed of its own would change what others draw
+    layer, names = _layer(kind, cell.units, reverse, cell.dtype_policy.name), ("kernel", "recurrent_kernel", "bias")
+    for name, weight in zip(names, weights(cell), strict=True):  # the cell's own: `build` would make others
+        setattr(layer.cell, name, ops.cast(weight, cell.compute_dtype))
+    outputs, *final = layer(inputs, mask=mask, initial_state=list(state))
+    for name in names:
+        delattr(layer.cell, name)
+    return tf.reverse(outputs, [1]) if reverse else outputs, tuple(final)
+
+
+@functools.cache
+def _layer(kind, units, reverse, dtype):
+    """A layer of Keras without weights; its seed is fixed, for one of its own would change what others draw."""
+    with tf.init_scope():
+        layer = kind(units, go_backwards=reverse, return_sequences=True, return_state=True, dtype=dtype, seed=0)
     layer.built = layer.cell.built = True
-
-    def all_steps(cell, inputs, mask, state):
-        names = "kernel", "recurrent_kernel", "bias"
-        for name, weight in zip(names, weights(cell), strict=True):  # the cell's own: `build` would make others
-            setattr(layer.cell, name, ops.cast(weight, cell.compute_dtype))
-        outputs, *final = layer(inputs, mask=mask, initial_state=list(state))
-        for name in names:
-            delattr(layer.cell, name)
-        outputs = tf.transpose(outputs, (1, 0, 2))
-        return tf.reverse(outputs, [0]) if reverse else outputs, tuple(final)
-
-    def run(cell, inputs, mask, state, otherwise):
-        mask = everywhere(inputs) if mask is None else mask
-
-        def padded():
-            first = tf.range(tf.shape(mask)[1]) == 0
-            outputs, final = all_steps(cell, inputs, mask | first, state)  # cuDNN wants a real step in each row
-            some = tf.reduce_any(mask, axis=1)[:, None]
-            final = tuple(tf.where(some, n, s) for n, s in zip(final, state, strict=True))
-            return real(outputs, tf.transpose(mask)), final
-
-        return tf.cond((tf.size(mask) > 0) & right_padded(mask), padded, otherwise)
-
-    return run
+    return layer
 
 
 def _lstm(cell):

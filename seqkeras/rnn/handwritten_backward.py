@@ -1,332 +1,300 @@
-"""The loop over time under TensorFlow: the backward pass by hand, and XLA where lengths are fixed.
+"""The loop of training under TensorFlow: its backward pass written by hand, compiled by XLA where lengths are fixed.
 
-Arguments and results as of `loops`.
+`plan_of` looks once at the graph of one step: which products h U it has, U a whole weight of the cell, which of their
+operands h are states, and which results enter only in a sum with what is projected. By that plan
+
+    forward     keeps each step's state and products. Of a product that is summed with what is projected, p + h U is
+                kept in the place of both.
+    backward    replays only the element-wise part of each step, takes its vector-Jacobian product on the spot and
+                multiplies by U transposed: what is sequential. It keeps the gradient dz of each product, one for all
+                that enter the same sum, and the operands that are no states.
+    afterwards  the gradient of U, sum_t h_t^T dz_t, is one matrix product over all time steps.
+
+A weight that is used otherwise, not whole in a product, has its gradient summed up in the loop.
 """
 
-import contextlib
+import dataclasses
 import functools
-import math
-import os
+import weakref
 
-import keras
 import tensorflow as tf
 from keras import ops
 
-from seqkeras import cells
-from seqkeras.rnn.loops import advance, at, in_place, real
-from seqkeras.rnn.xla import compiled, compiles, shared
+from seqkeras.cells.cell import STEP_OPS
+from seqkeras.rnn import chunking, second_derivatives
+from seqkeras.rnn.loops import mask_at, masked_outputs, masked_step, project, time_loop
+from seqkeras.rnn.weights import index_of, product, reading
+from seqkeras.rnn.xla import blocked_matmul, column_blocks, compiled, shared
 
-LEAST = 2**12, 2**21  # of a chunk of time: its rows [T * B], and the numbers that need not be kept because of it
 
-
-def kernel(cell, project, inputs, mask, state, reverse=False):
-    """The loop with its backward pass written by hand, over a few chunks of time where there is much to keep.
-
-    A chunk is projected when its turn comes; in the backward pass, too, the gradients that are as large, and what was
-    kept to make them, are in memory for a chunk or two.
-    """
-    count, run = _chunks(cell, inputs.shape[:2]), shared(_by_hand, cell, reverse)
+@time_loop
+def loop(cell, inputs, mask, state, reverse, noise):
+    """The whole loop, over a few chunks of time where there is much to keep."""
+    one = shared(one_chunk, cell, reverse)
     weights = [tf.identity(v.value) for v in cell.weights]
-    chunks, masks = tf.split(inputs, count), [None] * count if mask is None else tf.split(mask, count)
-    outputs, before = [None] * count, []
-    with cells.one_sequence():
-        for i in sorted(range(count), reverse=reverse):
-            with tf.control_dependencies(before):  # or all would be projected beforehand
-                chunk = tf.identity(chunks[i])
-            outputs[i], state = run(project(chunk), masks[i], state, weights)
-            before = state
-    return tf.concat(outputs, axis=0), state
+
+    def run(inputs, mask, noise, state):
+        return one(project(cell, inputs, noise), mask, state, weights)
+
+    return chunking.in_chunks(run, chunking.count(cell, inputs.shape[:2]), inputs, mask, noise, state, reverse)
 
 
-def _by_hand(cell, reverse):
-    """The loop over a chunk, run(projected, mask, state, weights), the weights in the order of the cell's.
+def one_chunk(cell, reverse):
+    """The loop over a chunk, run(projected, mask, state, weights), the weights in the order of the cell's."""
+    passes_by_plan = functools.cache(lambda plan: Passes(cell, reverse, plan))
 
-    Forward keeps each step's state and matrix products. Backward replays only the element-wise part of each step,
-    takes its vector-Jacobian product on the spot, and multiplies by U transposed: what is sequential. The gradient
-    of U, sum_t h_t^T dz_t, is one matrix product over all time steps afterwards. What two arrays would hold alike is
-    kept once: h_t is a state, and where z enters as a sum with the projected input, the sum is kept in the place of
-    both, and their gradients are one.
+    def run(projected, mask, state, weights):
+        passes = passes_by_plan(plan_of(cell, projected, state, weights))
+        n, shape = len(state), tuple(projected.shape[:2])
+
+        @tf.custom_gradient
+        def differentiable(*given):
+            final, kept = passes.forward(shape, given[0], mask, given[1 : 1 + n], given[1 + n :])
+            by_hand = functools.partial(passes.gradients, shape, mask, given[1 : 1 + n], given, kept)
+            automatic = functools.partial(passes.automatic_gradients, shape, n)
+            return (kept[0], *final), second_derivatives.differentiable(by_hand, automatic, mask, given)
+
+        outputs, *final = differentiable(projected, *state, *weights)
+        outputs = tf.ensure_shape(outputs, (*shape, cell.units))
+        return masked_outputs(outputs, mask), tuple(final)
+
+    return run
+
+
+@dataclasses.dataclass(frozen=True)
+class Product:
+    """A product h U of a step.
+
+    Attributes:
+        weight: which of the cell's weights U is.
+        state: which vector of the state h is; None for another operand.
+        summed: whether it enters the step only in a sum with what is projected, so that both have the same gradient.
     """
-    variables = cell.weights  # frozen ones too: the step reads them
-    forth, index = advance(cell), functools.partial(_index, variables)
-    added = places = states = kernels = None  # known when the step has been run or traced
 
-    def now_at(t, T):
-        return T - 1 - t if reverse else t
+    weight: int
+    state: int | None
+    summed: bool
 
-    def replay(p, m, state, weights, matmul):
-        with _reading(variables, weights), cells.products(matmul):
-            return forth(p, m, state)
 
-    def find_added(projected, state, weights):
-        """Which of a step's products enters it as a sum with what is projected: their gradients are one; or None."""
-        zs = []
-        p, *state = (tf.zeros((2, x.shape[-1]), x.dtype) for x in (projected, *state))  # a batch of known size
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The products of a cell's step, in the order in which the step computes them."""
+
+    products: tuple[Product, ...]
+
+    @property
+    def summed(self):
+        """The product whose sum with what is projected is kept; None if no product is summed with it."""
+        return next((i for i, one in enumerate(self.products) if one.summed), None)
+
+    @property
+    def own_slopes(self):
+        """The products whose gradient is not that of what is projected."""
+        return [i for i, one in enumerate(self.products) if not one.summed]
+
+    @property
+    def operands(self):
+        """The products whose operand is no state and has to be kept."""
+        return [i for i, one in enumerate(self.products) if one.state is None]
+
+
+_plans = weakref.WeakKeyDictionary()  # cell -> {shapes and dtypes: plan}
+
+
+def plan_of(cell, projected, state, weights):
+    """The `Plan` of a cell's step, read from the graph of one step."""
+    given = (projected, *state), weights
+    specs = (
+        [tf.TensorSpec((2, x.shape[-1]), x.dtype) for x in given[0]],
+        [tf.TensorSpec(w.shape, w.dtype) for w in weights],
+    )
+    key = str(specs)
+    known = _plans.setdefault(cell, {})
+    if key not in known:
+        with tf.init_scope():
+            known[key] = _read_plan(cell, *specs)
+    return known[key]
+
+
+def _read_plan(cell, specs, weight_specs):
+    variables, found = cell.weights, []
+
+    @functools.partial(tf.function, autograph=False)
+    def one_step(projected, *rest):
+        state, weights = rest[: len(specs) - 1], rest[len(specs) - 1 :]
 
         def matmul(h, u):
-            z = _product(h, u)
-            if index(u) is not None:
-                tape.watch(z)
-                zs.append(z)
+            z = product(h, u)
+            if index_of(u, variables) is not None:
+                found.append((z, index_of(u, variables), _node_among(h, state)))
             return z
 
-        with tf.GradientTape() as tape:
-            tape.watch(p)
-            new = replay(p, None, tuple(state), weights, matmul)
-        dp, *dz = tape.gradient(new, [p, *zs])
-        # the gradient of a sum of equal shapes is handed on as it is, one tensor to both
-        return next((i for i, d in enumerate(dz) if d is dp is not None), None)
+        with reading(variables, weights):
+            return masked_step(cell, dataclasses.replace(STEP_OPS, matmul=matmul))(projected, None, tuple(state))
 
-    @compiled
-    def all_forward(shape, projected, mask, state, weights):
-        """(final state, arrays [T, B, ...] of what is kept: each step's state, then its products)"""
-        nonlocal added
-        T, blocks = tf.shape(projected)[0], _blocks(weights, shape)
-        added = find_added(projected, state, weights)
+    graph = one_step.get_concrete_function(*specs, *weight_specs).graph
+    sums = _summed_with(graph.inputs[0])
+    products = [
+        Product(weight, state, any(z is one for one in sums) and len(z.consumers()) == 1) for z, weight, state in found
+    ]
+    return Plan(tuple(products))
+
+
+def _node_among(tensor, tensors):
+    """Which of the tensors of a graph a tensor is, or None."""
+    return next((i for i, one in enumerate(tensors) if one is tensor), None)
+
+
+def _summed_with(tensor):
+    """The tensors of its own shape that a tensor of a graph is added to before anything else is done with it."""
+    found = []
+    while len(users := tensor.consumers()) == 1 and users[0].type == "AddV2":
+        a, b = users[0].inputs
+        other = b if a is tensor else a
+        if other.shape != tensor.shape:
+            break
+        found.append(other)
+        tensor = users[0].outputs[0]
+    return found
+
+
+class Passes:
+    """Both passes over a chunk, of one cell in one direction by one plan.
+
+    `forward` and `backward` take the static shape (T, B) first: by it `compiled` decides.
+    """
+
+    def __init__(self, cell, reverse, plan):
+        self.cell, self.reverse, self.plan = cell, reverse, plan
+        self.variables = cell.weights  # frozen ones too: the step reads them
+        self.forward, self.backward = compiled(self._forward), compiled(self._backward)
+
+    def _now(self, t, T):
+        return T - 1 - t if self.reverse else t
+
+    def _step(self, projected, mask, state, weights, matmul):
+        with reading(self.variables, weights):
+            return masked_step(self.cell, dataclasses.replace(STEP_OPS, matmul=matmul))(projected, mask, state)
+
+    def _forward(self, shape, projected, mask, state, weights):
+        """(final state, what is kept, arrays [T, B, ...]: each step's state, then its products)"""
+        T, blocks = tf.shape(projected)[0], column_blocks(weights, shape)
 
         def step(t, state):
-            zs = []
+            products = []
 
             def matmul(h, u):
-                if index(u) is None:
-                    return _product(h, u)
-                zs.append(_by_blocks(h, blocks[index(u)]))
-                return zs[-1]
+                i = index_of(u, self.variables)
+                if i is None:
+                    return product(h, u)
+                products.append(blocked_matmul(h, blocks[i]))
+                return products[-1]
 
-            now = now_at(t, T)
+            now = self._now(t, T)
             p = tf.gather(projected, now)
-            state = replay(p, at(mask, now), state, weights, matmul)
-            return (*state, *(p + z if i == added else z for i, z in enumerate(zs))), state
+            state = self._step(p, mask_at(mask, now), state, weights, matmul)
+            return (*state, *(p + z if i == self.plan.summed else z for i, z in enumerate(products))), state
 
         def body(t, state, arrays):
             kept, state = step(t, state)
-            return t + 1, state, [a.write(now_at(t, T), x) for a, x in zip(arrays, kept, strict=True)]
+            return t + 1, state, [a.write(self._now(t, T), x) for a, x in zip(arrays, kept, strict=True)]
 
         arrays = [_array(T, x) for x in step(0, state)[0]]
         _, final, arrays = tf.while_loop(lambda t, *_: t < T, body, (0, state, arrays), maximum_iterations=T)
         return final, [a.stack() for a in arrays]
 
-    @compiled
-    def all_backward(shape, projected, mask, state, weights, states_kept, z_kept, d_outputs, d_state):
-        """(d_state at the start, gradients of weights summed up in the loop, arrays of what `places` names)"""
-        nonlocal places, states, kernels
+    def _backward(self, shape, projected, mask, state, weights, kept, d_outputs, d_state):
+        """(d_state at the start, gradients of weights summed up in the loop, arrays [T, B, ...] as of `_slopes`)"""
         T = tf.shape(d_outputs)[0]
-        turned = _blocks([tf.cast(tf.transpose(w), d_outputs.dtype) for w in weights], shape)
+        states_kept, products_kept = kept[: len(state)], kept[len(state) :]
+        transposed = column_blocks([tf.cast(tf.transpose(w), d_outputs.dtype) for w in weights], shape)
 
         def step(t, d_state):
-            """(what is kept of a step, where in it the parts are, d_state before the step, gradients of weights)"""
-            now = now_at(T - 1 - t, T)
-            m = at(mask, now)
-            earlier = now_at(tf.maximum(T - 2 - t, 0), T)
+            now, earlier = self._now(T - 1 - t, T), self._now(tf.maximum(T - 2 - t, 0), T)
             before = tuple(
                 tf.where(t < T - 1, tf.gather(x, earlier), s) for x, s in zip(states_kept, state, strict=True)
             )
-            zs = [tf.gather(z, now) for z in z_kept]
-            p = tf.gather(projected, now) if added is None else zs[added]
-            zs = [tf.zeros_like(z) if i == added else z for i, z in enumerate(zs)]
-            taps, factors = [tf.zeros_like(z) for z in zs], []
-
-            def matmul(h, u):
-                if index(u) is None:  # not a whole weight: replayed, its gradient summed up in the loop
-                    return ops.matmul(h, u)
-                i = len(factors)
-                factors.append((h, index(u)))
-                return _kept_product(h, taps[i], zs[i], turned[index(u)])
-
-            with tf.GradientTape() as tape:
-                tape.watch([p, before, taps, weights])
-                new = replay(p, m, before, weights, matmul)
+            products = [tf.gather(z, now) for z in products_kept]
+            p = None if projected is None else tf.gather(projected, now)
             d_new = (d_state[0] + tf.gather(d_outputs, now), *d_state[1:])
-            dp, d_before, dz, dw = tape.gradient(new, [p, before, taps, list(weights)], d_new)
-            dp = dp if added is None else dz[added]
-            d_before = tuple(tf.zeros_like(s) if d is None else d for d, s in zip(d_before, before, strict=True))
-            kept, places = [], []
-            for x in (dp, *dz, *(h for h, _ in factors if not _among(h, before))):
-                if not _among(x, kept):
-                    kept.append(x)
-                places.append(next(i for i, one in enumerate(kept) if one is x))
-            states = [next((i for i, s in enumerate(before) if s is h), None) for h, _ in factors]
-            return kept, (places, states, [u for _, u in factors]), d_before, dw
+            return self._slopes(p, products, mask_at(mask, now), before, weights, transposed, d_new)
 
         def body(t, d_state, d_weights, arrays):
-            kept, _, d_state, dw = step(t, d_state)
+            slopes, d_state, dw = step(t, d_state)
             d_weights = [a if b is None else a + b for a, b in zip(d_weights, dw, strict=True)]
-            now = now_at(T - 1 - t, T)
-            return t + 1, d_state, d_weights, [a.write(now, x) for a, x in zip(arrays, kept, strict=True)]
+            now = self._now(T - 1 - t, T)
+            return t + 1, d_state, d_weights, [a.write(now, x) for a, x in zip(arrays, slopes, strict=True)]
 
-        kept, (places, states, kernels), _, _ = step(0, d_state)
-        start = 0, d_state, [tf.zeros_like(w) for w in weights], [_array(T, x) for x in kept]
+        arrays = [_array(T, x) for x in step(0, d_state)[0]]
+        start = 0, d_state, [tf.zeros_like(w) for w in weights], arrays
         _, first, d_weights, arrays = tf.while_loop(lambda t, *_: t < T, body, start, maximum_iterations=T)
         return first, d_weights, [a.stack() for a in arrays]
 
-    def run(projected, mask, state, weights):
-        n, shape = len(state), tuple(projected.shape[:2])
+    def _slopes(self, p, products, mask, before, weights, transposed, d_new):
+        """One step back: (what is kept, d_state before the step, gradients of weights that are used otherwise).
 
-        def plain(mask, given, slopes):
-            """The same gradients as TensorFlow makes them, which it can differentiate again."""
-            with tf.GradientTape() as tape:
-                tape.watch(given)
-                final, kept = all_forward.__wrapped__(shape, given[0], mask, given[1 : 1 + n], given[1 + n :])
-            found = tape.gradient([kept[0], *final], given, slopes, unconnected_gradients="zero")
-            return [tf.convert_to_tensor(d) for d in found]  # outside a graph, that of `gather` is IndexedSlices
-
-        @tf.custom_gradient
-        def differentiable(*given):
-            projected, state, weights = given[0], given[1 : 1 + n], given[1 + n :]
-            final, kept = all_forward(shape, projected, mask, state, weights)
-            states_kept, z_kept = kept[:n], kept[n:]
-
-            def by_hand(d_outputs, *d_state):
-                p = projected if added is None else None
-                first, d_weights, stacked = all_backward(
-                    shape, p, mask, state, weights, states_kept, z_kept, d_outputs, d_state
-                )
-                dp, *rest = (stacked[place] for place in places)
-                others = iter(rest[len(z_kept) :])
-                for i, u, dz in zip(states, kernels, rest[: len(z_kept)], strict=True):
-                    if i is None:
-                        d_u = _summed_products(next(others), dz)
-                    elif reverse:  # what each step began with: the states kept, shifted by one, and the initial one
-                        d_u = _summed_products(states_kept[i][1:], dz[:-1]) + _summed_products(state[i], dz[-1])
-                    else:
-                        d_u = _summed_products(states_kept[i][:-1], dz[1:]) + _summed_products(state[i], dz[0])
-                    d_weights[u] += tf.cast(d_u, d_weights[u].dtype)
-                return (dp, *first, *d_weights)
-
-            def slopes_of_given(*slopes):
-                # The graph of the second derivative reaches this one, and not the one that `given` is from.
-                mask_here, *here = (x if x is None else tf.identity(x) for x in (mask, *given))
-
-                @tf.custom_gradient
-                def gradients(*both):  # of `given` and the slopes; what is not read, the optimiser of a graph drops
-                    def again(*d_gradients):
-                        with tf.GradientTape() as tape:
-                            tape.watch(both)
-                            found = plain(mask_here, both[: len(given)], both[len(given) :])
-                        return tape.gradient(found, both, d_gradients, unconnected_gradients="zero")
-
-                    return by_hand(*both[len(given) :]), again
-
-                return gradients(*here, *slopes)
-
-            return (kept[0], *final), slopes_of_given
-
-        outputs, *final = differentiable(projected, *state, *weights)
-        outputs = tf.ensure_shape(outputs, (*shape, cell.units))
-        return real(outputs, mask), tuple(final)
-
-    return run
-
-
-def forward(cell, project, inputs, mask, state, reverse=False):
-    """The loop of evaluation: `in_place`. A gradient asked for nevertheless is made by hand, all steps in one chunk."""
-    return shared(_forward, cell, reverse)(project(inputs), mask, state, [tf.identity(v.value) for v in cell.weights])
-
-
-def _forward(cell, reverse):
-    """The loop of evaluation as run(projected, mask, state, weights)."""
-    variables = cell.weights
-
-    @compiled
-    def outputs_alone(shape, projected, mask, state, weights):
-        blocks = _blocks(weights, shape)
+        Kept are the gradient of what is projected, those of the products in `own_slopes`, and the `operands`.
+        """
+        summed = self.plan.summed
+        if summed is not None:  # p + h U was kept in the place of both
+            p = products[summed]
+            products = [tf.zeros_like(z) if i == summed else z for i, z in enumerate(products)]
+        taps, operands = [tf.zeros_like(z) for z in products], []
 
         def matmul(h, u):
-            i = _index(variables, u)
-            return _product(h, u) if i is None else _by_blocks(h, blocks[i])
+            weight = index_of(u, self.variables)
+            if weight is None:  # not a whole weight: replayed, its gradient summed up in the loop
+                return ops.matmul(h, u)
+            operands.append(h)
+            i = len(operands) - 1
+            return _kept_product(h, taps[i], products[i], transposed[weight])
 
-        with _reading(variables, weights), cells.products(matmul):
-            outputs, final = in_place(cell, tf.identity, projected, mask, state, reverse)
-        return outputs, *final
+        with tf.GradientTape() as tape:
+            tape.watch([p, before, taps, weights])
+            new = self._step(p, mask, before, weights, matmul)
+        dp, d_before, dz, dw = tape.gradient(new, [p, before, taps, list(weights)], d_new)
+        dp = dp if summed is None else dz[summed]
+        d_before = tuple(tf.zeros_like(s) if d is None else d for d, s in zip(d_before, before, strict=True))
+        kept = [dp, *(dz[i] for i in self.plan.own_slopes), *(operands[i] for i in self.plan.operands)]
+        return kept, d_before, dw
 
-    def run(projected, mask, state, weights):
-        n = len(state)
+    def gradients(self, shape, mask, state, given, kept, d_outputs, *d_state):
+        """The gradients of (projected, *state, *weights)."""
+        projected = given[0] if self.plan.summed is None else None
+        weights = given[1 + len(state) :]
+        first, d_weights, stacked = self.backward(shape, projected, mask, state, weights, kept, d_outputs, d_state)
+        own, others = self.plan.own_slopes, self.plan.operands
+        dp, slopes, operands = stacked[0], stacked[1 : 1 + len(own)], stacked[1 + len(own) :]
+        slopes, operands = dict(zip(own, slopes, strict=True)), dict(zip(others, operands, strict=True))
+        for i, one in enumerate(self.plan.products):
+            dz = slopes.get(i, dp)
+            if one.state is None:
+                d_u = _summed_products(operands[i], dz)
+            elif self.reverse:  # what each step began with: the states kept, shifted by one, and the initial one
+                d_u = _summed_products(kept[one.state][1:], dz[:-1]) + _summed_products(state[one.state], dz[-1])
+            else:
+                d_u = _summed_products(kept[one.state][:-1], dz[1:]) + _summed_products(state[one.state], dz[0])
+            d_weights[one.weight] += tf.cast(d_u, d_weights[one.weight].dtype)
+        return (dp, *first, *d_weights)
 
-        @tf.custom_gradient
-        def differentiable(*given):
-            def grad(*slopes):
-                with tf.GradientTape() as tape:
-                    tape.watch(given)
-                    outputs, final = _by_hand(cell, reverse)(given[0], mask, given[1 : 1 + n], given[1 + n :])
-                return tape.gradient([outputs, *final], given, slopes, unconnected_gradients="zero")
-
-            return outputs_alone(tuple(projected.shape[:2]), given[0], mask, given[1 : 1 + n], given[1 + n :]), grad
-
-        outputs, *final = differentiable(projected, *state, *weights)
-        return outputs, tuple(final)
-
-    return run
+    def automatic_gradients(self, shape, num_states, mask, given, slopes):
+        """The same gradients as TensorFlow makes them, which it can differentiate again."""
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            state, weights = given[1 : 1 + num_states], given[1 + num_states :]
+            final, kept = self._forward(shape, given[0], mask, state, weights)
+        found = tape.gradient([kept[0], *final], given, slopes, unconnected_gradients="zero")
+        return [tf.convert_to_tensor(d) for d in found]  # outside a graph, that of `gather` is IndexedSlices
 
 
-def _index(variables, u):
-    """Which of the variables u is, or None."""
-    return next((i for i, v in enumerate(variables) if v is u), None)
-
-
-def _product(h, u):
-    """h U in the precision of U's value: the dtype of a variable is another one where no layer is being called."""
-    return ops.matmul(h, u.value if isinstance(u, keras.Variable) else u)
-
-
-def _kept_product(h, tap, z, turned):
+def _kept_product(h, tap, z, transposed):
     """z = h U as kept by the forward pass; its gradient reaches h through U transposed, and `tap` as it is."""
 
     @tf.custom_gradient
-    def product(h, tap):
-        return tf.identity(z), lambda dz: (_by_blocks(dz, turned), dz)
+    def of(h, tap):
+        return tf.identity(z), lambda dz: (blocked_matmul(dz, transposed), dz)
 
-    return product(h, tap)
-
-
-def _chunks(cell, shape):
-    """How many chunks of equal length a compiled loop over `shape`, (T, B), takes.
-
-    Smaller ones cost more time than they bring, more of them hardly any memory less. (Measured, `make bench-train` and
-    `make bench-memory`; a batch whose size is not known beforehand is taken for one of 64.)
-    """
-    length, batch = shape
-    if not compiles(length):
-        return 1
-    rows, width = length * (batch or 64), max(((1, *w.shape)[-1] for w in cell.weights), default=0)
-    saved = rows * (width - cell.units)  # the gates; the outputs, put together, are in memory once more
-    most = min(rows // LEAST[0], saved // LEAST[1])
-    return next((n for n in (4, 3, 2) if n <= most and length % n == 0), 1)
-
-
-def _blocks(weights, shape):
-    """Each of the weights whole or in blocks of columns, a list, each block for a product of its own.
-
-    XLA leaves a product of fewer than some four million multiplications to one core and shares a greater one out in
-    blocks of a fixed width, mostly unevenly. Products that do not depend on each other it runs side by side: several a
-    core keep all cores busy, as long as U fits into a core's cache and there are rows enough. (Measured on two cores,
-    `make bench-train`; a batch whose size is not known beforehand is taken for a large one.)
-    """
-    length, batch = shape
-    cores = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
-    pays = cores > 1 and compiles(length) and (batch is None or batch >= 16)
-
-    def parts(u):
-        if not pays or u.shape.rank != 2 or not 2**15 <= u.shape.num_elements() <= 2**18:
-            return 1
-        most = max(1, min(4 * cores, u.shape[1] // 64))  # narrower blocks cost more than they bring
-        return math.gcd(2 ** (most.bit_length() - 1), u.shape[1])
-
-    return [[u] if parts(u) == 1 else tf.split(u, parts(u), axis=1) for u in weights]
-
-
-def _by_blocks(h, blocks):
-    """h U, of U's blocks of columns."""
-    products = [ops.matmul(h, u) for u in blocks]
-    return products[0] if len(products) == 1 else ops.concatenate(products, axis=-1)
-
-
-@contextlib.contextmanager
-def _reading(variables, weights):
-    """Inside, the variables are read as these weights."""
-    with keras.StatelessScope() as scope:
-        for update in zip(variables, weights, strict=True):
-            scope.add_update(update)  # in the precision of the forward pass; a state_mapping would turn it back
-        yield
+    return of(h, tap)
 
 
 def _array(size, x):
@@ -337,7 +305,3 @@ def _summed_products(h, dz):
     """sum_t h_t^T dz_t as one product: [..., H], [..., K] -> [H, K]."""
     rows = (tf.reshape(x, (-1, x.shape[-1])) for x in (h, dz))
     return tf.matmul(*rows, transpose_a=True)
-
-
-def _among(x, tensors):
-    return any(x is one for one in tensors)

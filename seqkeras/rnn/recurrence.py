@@ -1,20 +1,20 @@
-"""Any cell over all time steps, by the fastest of the loops that serve them all."""
+"""The layer: any cell over all time steps, by the fastest of the loops."""
 
 import contextlib
 import contextvars
-import functools
+import dataclasses
+from collections.abc import Callable
 
 import keras
 from keras import ops
 
-from seqkeras import cells  # noqa: F401 - wherever a cell runs, all are known
+from seqkeras.cells import STEP_OPS, Noise, StepOps
 from seqkeras.layers.masking import Masked
-from seqkeras.rnn.loops import scan, taught
+from seqkeras.rnn.loops import pooled, scan, teacher_forced
 from seqkeras.saving import saveable
 
 if keras.backend.backend() == "tensorflow":
-    from seqkeras.rnn import cudnn
-    from seqkeras.rnn.handwritten_backward import forward, kernel
+    from seqkeras.rnn import cudnn, handwritten_backward, inference
     from seqkeras.rnn.xla import compiles
 
 
@@ -22,24 +22,29 @@ def fastest(length, training):
     """The loop for a sequence of this length, None where it is known only when it runs."""
     if keras.backend.backend() != "tensorflow":
         return scan
-    return kernel if training or not compiles(length) else forward
+    return handwritten_backward.loop if training or not compiles(length) else inference.loop
 
 
-_loops = contextvars.ContextVar("loops", default=(None, None, None))
+@dataclasses.dataclass(frozen=True)
+class Looping:
+    """Which loop runs, None for the fastest, and what single steps outside it compute with."""
+
+    loop: Callable | None = None
+    step_ops: StepOps = STEP_OPS
+
+
+FASTEST = Looping()
+_looping = contextvars.ContextVar("looping", default=FASTEST)
 
 
 @contextlib.contextmanager
-def looping(loop=None, pooling_loop=None, layer=None):
-    """Inside, every recurrence runs through `loop`: one of `loops` or `kernel`, which differ in speed alone.
-
-    `pooling_loop` has one argument more, a pooling, and makes its vector in place of the outputs; without one the
-    outputs are made and pooled. `layer` makes of a cell and `reverse` what runs the whole layer: see `cudnn.made`.
-    """
-    token = _loops.set((loop, pooling_loop, layer))
+def looping(loop=None, step_ops=STEP_OPS):
+    """Inside, every recurrence runs through `loop`, see `rnn.loops`, and takes single steps with `step_ops`."""
+    token = _looping.set(Looping(loop, step_ops))
     try:
         yield
     finally:
-        _loops.reset(token)
+        _looping.reset(token)
 
 
 @saveable
@@ -54,7 +59,8 @@ class Recurrence(Masked):
         inputs: [B, T, D].
         mask: bool [B, T], True = real, or None. A masked step keeps the state and outputs zeros.
         initial_state: tuple of [B, H], or None for zeros.
-        teacher: the true outputs [B, T, H], to train a network that recurs from its output alone; see `taught`.
+        targets: the true outputs [B, T, H], to train a network that recurs from its output alone; see
+            `loops.teacher_forced`.
         pooling: one of `pooling`, to make one vector of the outputs.
 
     Returns:
@@ -63,44 +69,29 @@ class Recurrence(Masked):
 
     def __init__(self, cell, reverse=False, **kwargs):
         super().__init__(**kwargs)
-        by_cudnn = keras.backend.backend() == "tensorflow" and cudnn.permits(cell)
-        self.by_cudnn = cudnn.made(cell, reverse) if by_cudnn else None
-        self.supports_jit = not by_cudnn  # XLA compiles no cuDNN
+        self.by_cudnn = keras.backend.backend() == "tensorflow" and cudnn.permits(cell)
+        self.supports_jit = not self.by_cudnn  # XLA compiles no cuDNN
 
     def build(self, input_shape):
         if not self.cell.built:
             self.cell.build(input_shape)
 
-    def call(self, inputs, mask=None, initial_state=None, training=False, teacher=None, pooling=None):
-        if teacher is not None and self.cell.num_states != 1:
-            raise ValueError(
-                f"Expected a cell whose state is its output, with a teacher. Received: {self.cell.num_states} states"
-            )
-        loop, pooling_loop, made = _loops.get()
-        whole = self.by_cudnn if loop is None else None
-        if made is not None:
-            whole = made(self.cell, self.reverse)
-        if initial_state is None:
-            initial_state = self.cell.initial_state(ops.shape(inputs)[0])
+    def call(self, inputs, mask=None, initial_state=None, training=False, targets=None, pooling=None):
+        batch, length = ops.shape(inputs)[:2]
+        state = tuple(self.cell.initial_state(batch) if initial_state is None else initial_state)
+        noise = self.cell.draw(length, batch, inputs.shape[2]) if training and isinstance(self.cell, Noise) else None
         if inputs.shape[1] == 0:  # nothing to run over
-            outputs = ops.zeros((ops.shape(inputs)[0], 0, self.cell.units), dtype=inputs.dtype)
-            return self._pooled(outputs, mask, tuple(initial_state), pooling)
+            return pooled(ops.zeros((batch, 0, self.cell.units), dtype=inputs.dtype), mask, state, pooling)
+        if targets is not None:
+            if self.cell.num_states != 1:
+                raise ValueError(
+                    f"Expected a cell whose state is its output, with targets. Received: {self.cell.num_states} states"
+                )
+            outputs, state = teacher_forced(self.cell, inputs, mask, state, targets, reverse=self.reverse, noise=noise)
+            return pooled(outputs, mask, state, pooling)
+        loop = _looping.get().loop or (cudnn.loop if self.by_cudnn else fastest(inputs.shape[1], training))
+        return loop(self.cell, inputs, mask, state, reverse=self.reverse, noise=noise, pooling=pooling)
 
-        def by(loop, *more):
-            project = functools.partial(self.cell.project, training=training)
-            time_mask = None if mask is None else ops.transpose(mask)
-            return loop(self.cell, project, ops.transpose(inputs, (1, 0, 2)), time_mask, tuple(initial_state), *more)
-
-        fast = functools.partial(by, loop or fastest(inputs.shape[1], training), self.reverse)
-        if teacher is not None:
-            outputs, state = by(taught, ops.transpose(teacher, (1, 0, 2)), self.reverse)
-        elif pooling is not None and pooling_loop is not None:
-            return by(pooling_loop, self.reverse, pooling)
-        elif whole is not None:
-            outputs, state = whole(self.cell, inputs, mask, tuple(initial_state), otherwise=fast)
-        else:
-            outputs, state = fast()
-        return self._pooled(ops.transpose(outputs, (1, 0, 2)), mask, state, pooling)
-
-    def _pooled(self, outputs, mask, state, pooling):
-        return (outputs if pooling is None else pooling.over(outputs, mask, state[0])), state
+    def step(self, inputs, state):
+        """One time step: inputs [B, D], state -> state; state[0] is the output."""
+        return self.cell(inputs, state, ops=_looping.get().step_ops)

@@ -1,11 +1,14 @@
-"""Loops compiled by XLA, once for all layers that are configured alike."""
+"""Loops compiled by XLA, once for all layers that are configured alike, and products as XLA runs them fastest."""
 
 import dataclasses
 import functools
 import json
+import math
+import os
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 from seqkeras.saving import has_whole_config
 
@@ -79,3 +82,30 @@ def _nameless(config):
     if isinstance(config, dict):
         return {key: _nameless(value) for key, value in config.items() if key != "name"}
     return [_nameless(value) for value in config] if isinstance(config, (list, tuple)) else config
+
+
+def column_blocks(weights, shape):
+    """Each of the weights whole or in blocks of columns, a list, each block for a product of its own.
+
+    XLA leaves a product of fewer than some four million multiplications to one core and shares a greater one out in
+    blocks of a fixed width, mostly unevenly. Products that do not depend on each other it runs side by side: several a
+    core keep all cores busy, as long as U fits into a core's cache and there are rows enough. (Measured on two cores,
+    `make bench-train`; a batch whose size is not known beforehand is taken for a large one.)
+    """
+    length, batch = shape
+    cores = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+    pays = cores > 1 and compiles(length) and (batch is None or batch >= 16)
+
+    def parts(u):
+        if not pays or u.shape.rank != 2 or not 2**15 <= u.shape.num_elements() <= 2**18:
+            return 1
+        most = max(1, min(4 * cores, u.shape[1] // 64))  # narrower blocks cost more than they bring
+        return math.gcd(2 ** (most.bit_length() - 1), u.shape[1])
+
+    return [[u] if parts(u) == 1 else tf.split(u, parts(u), axis=1) for u in weights]
+
+
+def blocked_matmul(h, blocks):
+    """h U, of U's blocks of columns."""
+    products = [ops.matmul(h, u) for u in blocks]
+    return products[0] if len(products) == 1 else ops.concatenate(products, axis=-1)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from seqkeras import cells
 from seqkeras.rnn import loops, recurrence
 
 
@@ -26,6 +27,19 @@ class Recorder(keras.optimizers.Optimizer):
             kept.assign(ops.zeros_like(kept) if gradient is None else ops.cast(gradient, kept.dtype))
 
 
+class Probed:
+    """A cell whose projection is changed on the way to its step."""
+
+    def __init__(self, cell, change):
+        self.cell, self.change = cell, change
+
+    def project(self, *given):
+        return self.change(self.cell.project(*given))
+
+    def step(self, projected, state, step_ops):
+        return self.cell.step(projected, state, step_ops)
+
+
 class Probe(keras.Model):
     """A model with a zero added to what each recurrence is fed at each time step: the gradient that arrives there."""
 
@@ -42,8 +56,8 @@ class Probe(keras.Model):
         return self._run(inputs, lambda projected: projected + ops.cast(next(taps), projected.dtype))
 
     def _run(self, inputs, change):
-        def loop(cell, project, inputs, mask, state, reverse=False):
-            return loops.scan(cell, lambda x: change(project(x)), inputs, mask, state, reverse)
+        def loop(cell, *given, **options):
+            return loops.scan(Probed(cell, change), *given, **options)
 
         with recurrence.looping(loop):
             return self.model(inputs)
@@ -192,7 +206,7 @@ def textbook(radii=(0.5, 0.9, 1.0, 1.1, 1.5), steps=50, units=16, seed=0):
     found = {}
     for r in radii:
         inputs = keras.Input((steps, 1))
-        layer = recurrence.Recurrence(recurrence.cells.make("simplernn:linear", units))
+        layer = recurrence.Recurrence(cells.make("simplernn:linear", units))
         model = keras.Model(inputs, layer(inputs)[0][:, -1])
         layer.cell.recurrent_kernel.assign(r * orthogonal)
         seen = gradients(model, values, np.zeros((4, units), "float32"), loss="mse")["times"][0][::-1]
