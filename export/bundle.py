@@ -73,45 +73,64 @@ def write_bundle(
     model, folder = given.model_in_float32(model), Path(folder)
     _check_folder(folder)
     length, quality = checked_length(model, length), None if quality is None else _figures(quality)
+    _check_options(quantize, strategy, metric, bound)
+    in_file = {"quantize": quantize, "strategy": strategy, "growth": growth, "num_threads": num_threads}
+    task, (_, specs) = next(iter(model.signatures(1, length).items()))
+    beside = Beside(task, specs, model, tokenizers, labels, scale, inputs, quality)
+    with folders.written(folder) as new:
+        return _write(new, model, length, beside, in_file, metric, bound)
+
+
+def _check_options(quantize, strategy, metric, bound):
     check_metric(metric, bound)
     arguments.choice(*loops.STRATEGIES, "auto", strategy=strategy)
     if quantize == "int8" and metric is None:
         raise ValueError(
             f"Expected a metric and a bound for 8-bit weights. Received: quantize={quantize!r}, metric=None"
         )
-    task, (_, specs) = next(iter(model.signatures(1, length).items()))
-    tokenizers = given.checked_tokenizers(task, specs, model, tokenizers)
-    names = given.checked_names(labels, model)
-    if names is None and task in manifests.LABELLED:
-        raise ValueError("Expected the names of the classes. Received: labels=None")
-    scale = _checked_scale(task, specs, scale)
-    taken = given.examples(model, inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
-    exact, of_rounding = model, {}
+
+
+class Beside:
+    """What a bundle holds beside the file, checked against the model."""
+
+    def __init__(self, task, specs, model, tokenizers, labels, scale, inputs, quality):
+        self.task, self.labels, self.inputs, self.quality = task, labels, inputs, quality
+        self.tokenizers = given.checked_tokenizers(task, specs, model, tokenizers)
+        self.names = given.checked_names(labels, model)
+        if self.names is None and task in manifests.LABELLED:
+            raise ValueError("Expected the names of the classes. Received: labels=None")
+        self.scale = _checked_scale(task, specs, scale)
+        shapes = {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()}
+        self.examples = given.examples(model, inputs, shapes)
+
+
+def _write(folder, model, length, beside, in_file, metric, bound):
+    """Writes the parts of a bundle and compares the file with the model: its manifest."""
+    quantize, exact, of_rounding = in_file["quantize"], model, {}
     if quantize == "float16":  # the file equals the rounded model, and that is compared with the trained one
         exact = weights.in_float16(model)
-        of_rounding, metric, bound = {"rounding": rounding(model, exact, taken, metric, bound)}, None, None
-    with folders.written(folder) as new:
-        described = _save(tokenizers, new)
-        audited = to_tflite(model, new / "model.tflite", length, quantize, strategy, growth, num_threads, taken)
-        compared = parity(
-            exact,
-            new / "model.tflite",
-            inputs,
-            metric,
-            bound,
-            num_threads=audited["num_threads"],
-            tokenizers={role: load_tokenizer(new / "tokenizers" / role) for role in tokenizers},
-            labels=labels,
-            targets=getattr(inputs, "targets", None) if quality is None else None,
-        )
-        manifest = {
-            **_of_model(model, task, names, scale),
-            **_of_file(audited, quantize, growth),
-            "tokenizers": described,
-            "quality": compared.pop("quality", {}) if quality is None else quality,
-            "parity": compared | of_rounding,
-        }
-        _finish(new, manifest)
+        of_rounding, metric, bound = {"rounding": rounding(model, exact, beside.examples, metric, bound)}, None, None
+    described = _save(beside.tokenizers, folder)
+    audited = to_tflite(model, folder / "model.tflite", length, **in_file, inputs=beside.examples)
+    compared = parity(
+        exact,
+        folder / "model.tflite",
+        beside.inputs,
+        metric,
+        bound,
+        num_threads=audited["num_threads"],
+        tokenizers={role: load_tokenizer(folder / "tokenizers" / role) for role in beside.tokenizers},
+        labels=beside.labels,
+        targets=getattr(beside.inputs, "targets", None) if beside.quality is None else None,
+    )
+    manifest = {
+        **_of_model(model, beside.task, beside.names, beside.scale),
+        **_of_file(audited, quantize, in_file["growth"]),
+        "tokenizers": described,
+        "quality": compared.pop("quality", {}) if beside.quality is None else beside.quality,
+        "parity": compared | of_rounding,
+    }
+    _finish(folder, manifest)
     return manifest
 
 

@@ -26,15 +26,15 @@ def parity(
     labels=None,
     targets=None,
 ):
-    """Runs `inputs` through all four, twice, the second time in another order, and compares.
+    """Runs `inputs` through Keras, a SavedModel and LiteRT's runtimes, each twice in two orders, and compares.
 
     A float32 file: each token equal, each other output within 1e-5, log-probabilities, which are sums, within 1e-4. A
     differing token is excused where Keras holds both for equally good (logits within 1e-4), and counted; what follows
     it in its row is not compared. The file's `encode` and `step` are fed what Keras wrote: each logit within 1e-4.
     Where a model reads step by step, `step` is fed the input so, and what it says in the end, or of a tagger at each
     step, is compared like the rest.
-    With tokenizers the texts are compared too: what a SavedModel makes of strings, and what Python does.
-    Answers, or the logits they are chosen from, that are the same for inputs which differ are refused.
+    With tokenizers the texts are compared too: what a SavedModel makes of strings, and what Python does. The same
+    answers, or logits they are chosen from, for inputs which differ are refused.
     An 8-bit file: `metric` of its outputs, and of what the search chooses from the logits of its `step`, lies within
     `bound` of `metric` of Keras's.
 
@@ -48,8 +48,7 @@ def parity(
         bound: how far the metric may be off.
         runtimes: a list of LiteRT's, "interpreter" and "compiled"; a file with a `fused` layer has but the first.
         num_threads: that each of them takes.
-        tokenizers, labels: as of `write_bundle`; None compares no texts.
-        targets: what the data says to the inputs, as `held_out` keeps it.
+        tokenizers, labels: as of `write_bundle`; None compares no texts. targets: of the inputs, as of `held_out`.
 
     Returns:
         dict: "examples", "keras" (metric); for each of "saved_model", "interpreter", "compiled" and, of a search or a
@@ -62,29 +61,25 @@ def parity(
         ValueError: they differ, or a second call differs from the first; or answers do not depend on the inputs.
     """
     check_metric(metric, bound)
+    _check_runtimes(runtimes)
+    reference = Reference(given.model_in_float32(model))
+    interpreter = Interpreter(path, given.checked_threads(num_threads))
+    padded = given.examples(reference.model, inputs, interpreter.inputs(reference.task))
+    names = given.checked_names(labels, reference.model)
+    unpadded = {name: np.asarray(inputs.get(name, array), array.dtype) for name, array in padded.items()}
+    comparison = Comparison(reference, unpadded, metric, bound)
+    if targets is not None:
+        comparison.measure(targets, names)
+    comparison.saved_model(tokenizers, names)
+    for name in runtimes:
+        comparison.file(name, interpreter if name == "interpreter" else RUNTIMES[name](path, num_threads), padded)
+    return comparison.passed(path)
+
+
+def _check_runtimes(runtimes):
     listed = list(runtimes) if isinstance(runtimes, (list, tuple)) else []
     if not listed or not all(name in list(RUNTIMES) for name in listed):
         raise ValueError(f"Expected runtimes to be a list of {' and '.join(RUNTIMES)}. Received: runtimes={runtimes!r}")
-    num_threads = given.checked_threads(num_threads)
-    reference, interpreter = Reference(given.model_in_float32(model)), Interpreter(path, num_threads)
-    padded = given.examples(reference.model, inputs, interpreter.inputs(reference.task))
-    names = given.checked_names(labels, reference.model)
-    comparison = Comparison(
-        reference,
-        {name: np.asarray(inputs.get(name, array), array.dtype) for name, array in padded.items()},
-        metric,
-        bound,
-    )
-    if targets is not None:
-        figures = quality.figures(reference.task, comparison.inputs, comparison.expected, targets, names)
-        comparison.report["quality"] = figures
-    comparison.saved_model(tokenizers, names)
-    for name in listed:
-        comparison.file(name, interpreter if name == "interpreter" else RUNTIMES[name](path, num_threads), padded)
-    if comparison.faults:
-        faults = "\n  ".join(comparison.faults)
-        raise ValueError(f"Expected {path} to say what the model says. Received:\n  {faults}")
-    return comparison.report
 
 
 class Comparison:
@@ -106,6 +101,18 @@ class Comparison:
         self._check_dependence("the model", self.expected)
         if metric is not None:
             self.report |= {"bound": float(bound), "keras": _figure(metric, self.expected)}
+
+    def measure(self, targets, names):
+        """Puts the figures of Keras's answers beside the targets into the report."""
+        figures = quality.figures(self.reference.task, self.inputs, self.expected, targets, names)
+        self.report["quality"] = figures
+
+    def passed(self, path):
+        """The report; a ValueError with all faults, if there are any."""
+        if self.faults:
+            faults = "\n  ".join(self.faults)
+            raise ValueError(f"Expected {path} to say what the model says. Received:\n  {faults}")
+        return self.report
 
     def saved_model(self, tokenizers, names):
         """The model as a SavedModel, on numbers and with tokenizers on strings."""

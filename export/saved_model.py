@@ -90,64 +90,67 @@ def _by_name(function):
 
 
 def _on_text(model, functions, tokenizers, names):
-    def named():
-        if names is None:
+    """The signature on strings, of which `OnText` has one per task: dict of its name -> concrete function."""
+    task, on_text = next(iter(functions)), OnText(model, functions, tokenizers, names)
+    function = getattr(on_text, f"{task}_text", None)
+    if function is None:
+        tasks = ", ".join(name.removesuffix("_text") for name in vars(OnText) if name.endswith("_text"))
+        raise ValueError(f"Expected a task among {tasks} for strings. Received: task={task!r}")
+    spec = tf.TensorSpec([None], tf.string, "label" if task == "generate" else "text")
+    return {f"{task}_text": tf.function(function, autograph=False).get_concrete_function(spec)}
+
+
+class OnText:
+    """What may be asked of a model in strings: a method TASK_text per task, text or label [B] -> dict of tensors."""
+
+    def __init__(self, model, functions, tokenizers, names):
+        self.model, self.functions, self.tokenizers, self.names = model, functions, tokenizers, names
+
+    def classify_text(self, text):
+        probabilities = self.run("classify", **self.read("classify", text))["probabilities"]
+        return {"label": tf.gather(self.named(), tf.argmax(probabilities, axis=-1)), "probabilities": probabilities}
+
+    def tag_text(self, text):
+        return self.run("tag", **self.read("tag", text))
+
+    def understand_text(self, text):
+        return self.run("understand", **self.read("understand", text))
+
+    def translate_text(self, text):
+        return self.written("target", self.run("translate", **self.read("translate", text)))
+
+    def generate_text(self, label):
+        same = label[:, None] == self.named()
+        unknown = f"Expected a label among {', '.join(map(repr, self.names))}."
+        with tf.control_dependencies([tf.debugging.assert_equal(tf.reduce_any(same, -1), True, unknown)]):
+            index = tf.argmax(same, axis=-1, output_type=tf.int32)
+        return self.written("target", self.run("generate", label=index))
+
+    def continue_text(self, text):
+        return self.written("text", self.run("continue", **self.read("continue", text)))
+
+    def named(self):
+        if self.names is None:
             raise ValueError("Expected the names of the classes. Received: labels=None")
-        return tf.constant(names)
+        return tf.constant(self.names)
 
-    def run(task, **inputs):
-        if hasattr(model, "drawn"):
-            inputs |= model.drawn(tf.shape(next(iter(inputs.values())))[0], tf.random.uniform)
-        return functions[task](**inputs)
+    def run(self, task, **inputs):
+        if hasattr(self.model, "drawn"):
+            inputs |= self.model.drawn(tf.shape(next(iter(inputs.values())))[0], tf.random.uniform)
+        return self.functions[task](**inputs)
 
-    def written(role, outputs):
-        return {"text": tokenizers[role].decode_batch(outputs["ids"]), "log_probability": outputs["log_probability"]}
-
-    def read(task, text):
+    def read(self, task, text):
+        """Texts [B] as the inputs of a task."""
         inputs = {}
-        for name, spec in functions[task].structured_input_signature[1].items():
+        for name, spec in self.functions[task].structured_input_signature[1].items():
             if name in READ:
-                ids = tokenizers[READ[name]].encode_batch(text)
+                ids = self.tokenizers[READ[name]].encode_batch(text)
                 if name == "source":
                     ids = tf.concat([ids, tf.fill([tf.shape(text)[0], 1], END)], axis=1)
                 inputs[name] = tf.cast(ids.to_tensor(shape=spec.shape), tf.int32)
         return inputs
 
-    def classify_text(text):
-        probabilities = run("classify", **read("classify", text))["probabilities"]
-        return {"label": tf.gather(named(), tf.argmax(probabilities, axis=-1)), "probabilities": probabilities}
-
-    def tag_text(text):
-        return run("tag", **read("tag", text))
-
-    def understand_text(text):
-        return run("understand", **read("understand", text))
-
-    def translate_text(text):
-        return written("target", run("translate", **read("translate", text)))
-
-    unknown = f"Expected a label among {', '.join(map(repr, names or ()))}."
-
-    def generate_text(label):
-        same = label[:, None] == named()
-        with tf.control_dependencies([tf.debugging.assert_equal(tf.reduce_any(same, -1), True, unknown)]):
-            index = tf.argmax(same, axis=-1, output_type=tf.int32)
-        return written("target", run("generate", label=index))
-
-    def continue_text(text):
-        return written("text", run("continue", **read("continue", text)))
-
-    tasks = {
-        "classify": (classify_text, "text"),
-        "tag": (tag_text, "text"),
-        "understand": (understand_text, "text"),
-        "translate": (translate_text, "text"),
-        "generate": (generate_text, "label"),
-        "continue": (continue_text, "text"),
-    }
-    task = next(iter(functions))
-    if task not in tasks:
-        raise ValueError(f"Expected a task among {', '.join(tasks)} for strings. Received: task={task!r}")
-    function, argument = tasks[task]
-    spec = tf.TensorSpec([None], tf.string, argument)
-    return {function.__name__: tf.function(function, autograph=False).get_concrete_function(spec)}
+    def written(self, role, outputs):
+        """The outputs of a search with its ids as text."""
+        text = self.tokenizers[role].decode_batch(outputs["ids"])
+        return {"text": text, "log_probability": outputs["log_probability"]}

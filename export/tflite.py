@@ -84,13 +84,7 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         files = {}
         for name in loops.STRATEGIES if strategy == "auto" else (strategy,):
-            files[name] = Path(folder) / f"{name}.tflite"
-            trace(model, Path(folder) / name, length, name)
-            convert(Path(folder) / name, files[name], "int8" if quantize == "int8" else None)
-            data = files[name].read_bytes()
-            audit(data, variables=name == "fused")  # what it refuses is not rewritten
-            data = rewritten(data, growth, half=quantize == "float16")
-            files[name].write_bytes(halved(data) if quantize == "float16" else data)
+            files[name] = _converted(model, Path(folder) / name, length, quantize, growth)
         report = {"strategy": strategy, "num_threads": num_threads}
         if strategy == "auto":
             rows = measured(files, task, sorted({1, num_threads}), inputs)
@@ -99,6 +93,18 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
         report |= audit(files[report["strategy"]], variables=strategy == "fused")
         os.replace(files[report["strategy"]], path)
     return report
+
+
+def _converted(model, folder, length, quantize, growth):
+    """The LiteRT file, beside `folder`, of a model by the strategy that the folder is named for."""
+    path = folder.with_suffix(".tflite")
+    trace(model, folder, length, folder.name)
+    convert(folder, path, "int8" if quantize == "int8" else None)
+    data = path.read_bytes()
+    audit(data, variables=folder.name == "fused")  # what it refuses is not rewritten
+    data = rewritten(data, growth, half=quantize == "float16")
+    path.write_bytes(halved(data) if quantize == "float16" else data)
+    return path
 
 
 def measured(files, task, threads, inputs):

@@ -131,14 +131,20 @@ def prepare(
             data.report[split]["windows"] = next(iter(columns[split].values())).shape[0]
         if "train" in splits and split != "train":
             data.report[split]["same text in train"] = shared(left, data.records["train"], key)
-    lengths = {split: lengths_of(columns[split]) for split in splits}
+    budget = {"batch_size": batch_size, "tokens_per_batch": tokens_per_batch}
+    _batch(data, columns, assemble, budget, num_buckets, fixed_shapes, shuffle, seed)
+    return data
+
+
+def _batch(data, columns, assemble, budget, num_buckets, fixed_shapes, shuffle, seed):
+    """Fills in the datasets of `data`, their shapes and lengths, and what the report says of padding."""
+    lengths = {split: lengths_of(of_split) for split, of_split in columns.items()}
     data.lengths = {
         name: max(int(of_split[name].max()) for of_split in lengths.values()) for name in next(iter(lengths.values()))
     }
-    bucketed = {"train"} & set(splits) if shuffle or fixed_shapes else set()
-    budget = {"batch_size": batch_size, "tokens_per_batch": tokens_per_batch}
+    bucketed = {"train"} & set(columns) if shuffle or fixed_shapes else set()
     data.shapes = _shapes(lengths, bucketed, num_buckets, fixed_shapes, **budget)
-    for split in splits:
+    for split in columns:
         if split in bucketed:
             numbers, which = _bucketed(data, split, lengths[split], fixed_shapes, seed if shuffle else None, **budget)
         else:
@@ -148,9 +154,8 @@ def prepare(
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(data.steps[split]))
         setattr(data, split, dataset.prefetch(tf.data.AUTOTUNE))
         data.report[split]["padding"] = batching.padding_share(lengths[split], data.shapes, which)
-    if "train" in splits:
+    if "train" in columns:
         data.report["train"]["advice"] = _advice(data, lengths["train"])
-    return data
 
 
 def _advice(data, lengths):

@@ -57,17 +57,7 @@ def forecasting(
     scale = Scale(given["train"], names) if "train" in given else unscaled
     for split, all_series in given.items():
         values = scale(all_series, split)
-        starts, first = [], 0
-        for series in all_series:
-            starts.append(np.arange(first, first + len(series) - window - horizon + 1, stride))
-            first += len(series)
-        short = sum(len(one) == 0 for one in starts)
-        starts = np.concatenate(starts)
-        if not len(starts):
-            raise ValueError(
-                f"Expected a series of {window + horizon} rows or more in {split}. Received: series={len(all_series)}, "
-                f"the longest of {max(map(len, all_series))} rows; lower `window` or `horizon`"
-            )
+        starts, short = _starts(all_series, window + horizon, stride, split)
         data.report[split] = {"windows": len(starts), "series": len(all_series), "too short": short}
         data.steps[split] = -(-len(starts) // batch_size)
         dataset = _windows(values, starts, window, horizon, batch_size, seed if shuffle and split == "train" else None)
@@ -81,6 +71,22 @@ def forecasting(
                 stacklevel=2,
             )
     return data
+
+
+def _starts(all_series, rows, stride, split):
+    """(where in the series, one after the other, an example of so many rows begins; how many series are too short)"""
+    starts, first = [], 0
+    for series in all_series:
+        starts.append(np.arange(first, first + len(series) - rows + 1, stride))
+        first += len(series)
+    short = sum(len(one) == 0 for one in starts)
+    starts = np.concatenate(starts)
+    if not len(starts):
+        raise ValueError(
+            f"Expected a series of {rows} rows or more in {split}. Received: series={len(all_series)}, "
+            f"the longest of {max(map(len, all_series))} rows; lower `window` or `horizon`"
+        )
+    return starts, short
 
 
 def _windows(values, starts, window, horizon, batch_size, seed):

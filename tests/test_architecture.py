@@ -17,6 +17,7 @@ TENSORFLOW |= {"rnn/cudnn", "training/distribution"}
 DEVICE = {"tensorflow", "tensorflow_text", "tensorflow_datasets", "ai_edge_litert"}
 UNTELLING = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 ABOUT_300_LINES = 360
+LONGEST_FUNCTION = 60
 
 
 def sources(*folders):
@@ -137,6 +138,16 @@ def test_a_file_is_named_for_its_topic_and_fits_in_one_reading():
         if (n := len(p.read_text("utf-8").splitlines())) > ABOUT_300_LINES
     }
     assert not long, f"a file is one topic of about 300 lines: {long}"
+
+
+def test_a_function_has_at_most_sixty_lines():
+    long = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name} has {lines}"
+        for path in sources("seqkeras", "pipelines", "export")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef) and (lines := node.end_lineno - node.lineno + 1) > LONGEST_FUNCTION
+    ]
+    assert not long, "\n" + "\n".join(long)
 
 
 @pytest.mark.parametrize(
