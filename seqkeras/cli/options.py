@@ -1,16 +1,10 @@
-"""A model's options, read from its constructor without importing it, for `--help` should not wait for TensorFlow."""
+"""The options of each model on the command line, a table of them. No TensorFlow here, so that help comes at once.
 
-import ast
-import inspect
-import re
-from pathlib import Path
+What follows from the data is no option: sizes of vocabularies, numbers of classes, the longest input. A test holds the
+table to the models' constructors.
+"""
+
 from typing import NamedTuple
-
-NOT_ASKED = (
-    *("vocab_size", "target_vocab_size", "num_classes", "num_tags", "input_units", "max_length"),  # known from the data
-    "outputs",  # the command tags by classes
-    *("character_vocab_size", "character_encoder", "character_units", "word_length"),  # the command reads ids alone
-)
 
 
 class Option(NamedTuple):
@@ -24,57 +18,61 @@ class Option(NamedTuple):
         return int if self.default is None else type(self.default)
 
 
+WIDTH = (
+    Option("units", 128, "width of each layer"),
+    Option("num_layers", 1, "number of layers"),
+    Option("dropout", 0.0, "rate of dropout on each layer's input"),
+)
+RECURRENT = (
+    Option("cell", "gru", "the recurrent cell: gru, lstm, simplernn, or another that docs/cells.md lists"),
+    Option("residual", False, "from the second layer on, a layer's input is added to its output"),
+    Option("recurrent_dropout", 0.0, "rate of dropout in the recurrence, of the same units at all steps"),
+    Option("zoneout", 0.0, "rate at which the state keeps its value of the step before"),
+)
+BIDIRECTIONAL = Option("bidirectional", True, "whether recurrent layers read in both directions")
+EMBEDDING = Option("embedding_units", None, "width of the token embedding (that of the layers)")
+BIAS = Option(
+    "output_bias", "frequencies", 'what the output layer begins with: "frequencies" of the training targets, or "zeros"'
+)
+POOLING = Option("pooling", "max", 'one vector of all positions: "max", "mean", or "last", the encoder\'s last output')
+CONTEXT = Option(
+    "context", "both", 'how the vector enters the decoder: its first "state", an "input" to each step, "both"'
+)
+READING = (
+    *WIDTH,
+    *RECURRENT,
+    BIDIRECTIONAL,
+    EMBEDDING,
+    Option("window", 5, "positions that a convolution or a window sees"),
+    Option("num_heads", 4, "heads of a Transformer's attention"),
+    Option("word_dropout", 0.0, "share of the words that are read as unknown in training"),
+    BIAS,
+)
+ENCODER = Option("encoder", "recurrent", "what reads the text: recurrent, transformer or convolution")
+BASELINES = Option("encoder", "recurrent", "what reads the text: recurrent, transformer, convolution, window or bag")
+SEQ2SEQ = (*WIDTH, *RECURRENT, BIDIRECTIONAL, EMBEDDING, BIAS)
+
+OPTIONS = {
+    "SequenceClassifier": (BASELINES, *READING, POOLING),
+    "SequenceTagger": (ENCODER, *READING),
+    "JointTagger": (ENCODER, *READING, POOLING),
+    "SequenceGenerator": (*WIDTH, *RECURRENT, EMBEDDING, CONTEXT, BIAS),
+    "Seq2Seq": (*SEQ2SEQ, CONTEXT),
+    "AttentionSeq2Seq": (*SEQ2SEQ, Option("score", "mlp", "the attention's score: mlp, dot or scaled_dot")),
+    "TransformerSeq2Seq": (
+        Option("units", 128, "width of each layer"),
+        Option("num_layers", 2, "number of layers"),
+        Option("num_heads", 4, "heads of the attention"),
+        Option("ff_units", None, "width of the dense layers (4 times that of the others)"),
+        Option("dropout", 0.0, "rate of dropout"),
+        Option("norm", "pre", 'where layers are normalised: "pre" or "post"'),
+        Option("positions", "sinusoid", 'vectors of positions: "sinusoid" or "learned"'),
+        Option("tied_embeddings", False, "whether the target embedding is the output layer too"),
+        BIAS,
+    ),
+}
+
+
 def of(model):
-    """The options of a public class of models that do not follow from the data.
-
-    Returns: list of `Option`.
-    """
-    found = _class(model)
-    constructor = next(node for node in found.body if getattr(node, "name", "") == "__init__")
-    arguments = constructor.args.args[len(constructor.args.args) - len(constructor.args.defaults) :]
-    said = _help(found)
-    return [
-        Option(argument.arg, ast.literal_eval(default), said.get(argument.arg, ""))
-        for argument, default in zip(arguments, constructor.args.defaults, strict=True)
-        if argument.arg not in NOT_ASKED
-    ]
-
-
-def _class(model):
-    """The syntax tree of a class, a public one or MODULE.CLASS."""
-    module, _, model = model.rpartition(".")
-    if not module:
-        public = (node for node in _parsed("public").body if isinstance(node, ast.ImportFrom))
-        module = next(node.module for node in public if model in [name.name for name in node.names]).split(".")[1]
-    return next(node for node in _parsed(module).body if isinstance(node, ast.ClassDef) and node.name == model)
-
-
-def _help(found):
-    """Name -> what the docstring of a class says of an argument, or that of the class it points to."""
-    docstring = ast.get_docstring(found)
-    said = _arguments(docstring)
-    others = re.search(r"all others as of `(\w+)`", docstring)
-    said = {**(_help(_class(others[1])) if others else {}), **said}
-    for name, text in said.items():
-        pointer = re.match(r"as of `([\w.]+)`", text)
-        said[name] = _help(_class(pointer[1])).get(name, text) if pointer else text
-    return said
-
-
-def _parsed(module):
-    """The syntax tree of a module seqkeras.NAME."""
-    return ast.parse((Path(__file__).parents[1] / f"{module}.py").read_text(encoding="utf-8"))
-
-
-def _arguments(docstring):
-    """Name -> what the docstring's `Args:` section says of it."""
-    section = re.search(r"^Args:\n((?:[ ]+.*\n?)+)", docstring, re.MULTILINE)
-    said, names = {}, []
-    for line in inspect.cleandoc(section[1]).splitlines() if section else ():
-        for piece in re.split(r"(?<=\.) (?=[a-z_]+(?:, [a-z_]+)*: )", line.strip()):
-            entry = re.match(r"([a-z_]+(?:, [a-z_]+)*): (.*)", piece)
-            if entry:
-                names, piece = entry[1].split(", "), entry[2]
-            for name in names:
-                said[name] = f"{said.get(name, '')} {piece}".strip()
-    return {name: text.removesuffix(".") for name, text in said.items()}
+    """The options of a public class of models, a tuple of `Option`."""
+    return OPTIONS[model]
