@@ -170,8 +170,8 @@ def ett():
         rows[:first], rows[first - window : second], rows[second - window : third], window=window, horizon=96
     )
     repeated = np.mean([np.mean((x[:, -1:] - y) ** 2) for x, y in data.test.as_numpy_iterator()])
-    for encoder in ("linear", "recurrent"):
-        model = seqkeras.Forecaster(7, window, 96, units=64, dropout=0.3, encoder=encoder)
+    for encoder, layers in (("linear", {}), ("recurrent", {"units": 64, "dropout": 0.3})):
+        model = seqkeras.Forecaster(7, window, 96, encoder=encoder, **layers)
         seconds = train(model, data, 8, 1e-3, "val_loss", "mse", metrics=["mse"])
         error = model.evaluate(data.test, verbose=0, return_dict=True)["mse"]
         yield row(

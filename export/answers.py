@@ -3,8 +3,8 @@
 import numpy as np
 
 from seqkeras.export.loaded_bundle import Bundle
-from seqkeras.export.reading_bundles import Classifier, Tagger, Understander
-from seqkeras.export.writing_bundles import Continuer, Generator, Translator
+from seqkeras.export.reading_bundles import Classifier, JointTagger, Tagger
+from seqkeras.export.writing_bundles import Generator, LanguageModel, Translator
 
 
 class Forecaster(Bundle):
@@ -22,9 +22,9 @@ class Forecaster(Bundle):
 TASKS = {
     "classify": Classifier,
     "tag": Tagger,
-    "understand": Understander,
+    "understand": JointTagger,
     "translate": Translator,
     "generate": Generator,
-    "continue": Continuer,
+    "continue": LanguageModel,
     "forecast": Forecaster,
 }

@@ -13,7 +13,7 @@ from seqkeras.cells import LSTM
 from seqkeras.export.loops import in_order
 from seqkeras.rnn.loops import inference_loop, pooled
 
-_LAYER, _MEMORY = "a_fused_lstm", "the_memory_of_a_fused_lstm"
+_LAYER, _CELL_STATE = "a_fused_lstm", "the_cell_state_of_a_fused_lstm"
 _SHUT = -100.0  # of which the sigmoid is 0 in float32
 _LEAST = 1e-6  # of the weight that carries it: what is much less, a file holds as 0
 
@@ -36,7 +36,7 @@ def loop(cell, inputs, mask, state, *, reverse=False, noise=None, pooling=None):
     rows = tf.concat([first, tf.pad(rows, [(0, 0), (0, 0), (0, 1)])], axis=0)
     own = [tf.constant(-np.zeros(one.shape, "float32")) for one in state]  # -0: the converter merges equal constants
     outputs = tf.identity(_sequence(rows, own, weights), _LAYER)
-    final = tf.gather(outputs, end), tf.identity(state[1], _MEMORY)
+    final = tf.gather(outputs, end), tf.identity(state[1], _CELL_STATE)
     return pooled(tf.transpose(back(outputs[1:]), (1, 0, 2)), mask, final, pooling)
 
 
@@ -49,7 +49,7 @@ def check(functions):
             seen.add(one)
             todo += [x.op for x in one.inputs]
     names = {one.name.rpartition("/")[2].rstrip("_0123456789") for one in seen}
-    if _MEMORY in names:
+    if _CELL_STATE in names:
         raise ValueError(
             'Expected a model that goes on from no recurrent layer\'s final state with strategy="fused", since the '
             "operator does not give out c. Received: one that does; each of the other strategies takes it"

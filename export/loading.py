@@ -23,7 +23,7 @@ def load(folder, runtime="interpreter", num_threads=None, seed=None):
         seed: of what a sampling search draws.
 
     Returns:
-        The `Bundle` of its task: a `Classifier`, `Tagger`, `Understander`, `Translator`, `Generator`, `Continuer` or
+        The `Bundle` of its task: a `Classifier`, `Tagger`, `JointTagger`, `Translator`, `Generator`, `LanguageModel` or
         `Forecaster`.
 
     Raises:

@@ -82,8 +82,8 @@ def in_order(projected, mask, reverse):
     """(projected [T, 1, P] with the real steps first, as they are run; their number; outputs -> as the input was)."""
     T = projected.shape[0]
     if mask is None:
-        turned = functools.partial(tf.reverse, axis=[0]) if reverse else tf.identity
-        return turned(projected), T, turned
+        in_order_of_input = functools.partial(tf.reverse, axis=[0]) if reverse else tf.identity
+        return in_order_of_input(projected), T, in_order_of_input
     urgency = tf.range(1, T + 1) if reverse else tf.range(T, 0, -1)
     count = tf.cast(tf.reshape(mask, (T,)), tf.int32)
     order = tf.math.top_k(count * urgency, T).indices

@@ -145,7 +145,7 @@ class Tagger(Reading):
         return [self.named(one, self.manifest["labels"]) for one in numbers[0, :steps]]
 
 
-class Understander(Reading):
+class JointTagger(Reading):
     """`understand("text")` -> {"label": {label: probability}, the likeliest first, "tags": [(word, tag, probability)]}.
 
     Where the tags are BIO, "spans" is beside them: see `found`.

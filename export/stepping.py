@@ -10,7 +10,7 @@ from seqkeras.tokens import PAD
 
 PROBABILITY = 1e-5  # how far two float32 outputs may lie apart
 TIE = 1e-4  # how far two float32 logits may; how near Keras's two best must lie for a differing token to be excused
-FEW = 8  # rows whose logits are held at a time
+ROWS_AT_A_TIME = 8  # rows whose logits are held at a time
 
 
 def stepped(reference, runtime, inputs, padded, ids):
@@ -20,8 +20,8 @@ def stepped(reference, runtime, inputs, padded, ids):
     """
     living, got, sure = alive(ids), np.full_like(ids, PAD), np.zeros(len(ids), "float32")
     wrong, excused, leaks, difference, seconds = [], 0, False, 0.0, []
-    for start in range(0, len(ids), FEW):
-        rows = np.arange(start, min(start + FEW, len(ids)))
+    for start in range(0, len(ids), ROWS_AT_A_TIME):
+        rows = np.arange(start, min(start + ROWS_AT_A_TIME, len(ids)))
         some, lives = {name: array[rows] for name, array in inputs.items()}, living[rows]
         expected = reference.logits(some, ids[rows])
         first, again = np.zeros_like(expected), np.zeros_like(expected)

@@ -79,7 +79,7 @@ class Generator(Writer):
         return {"label": np.array([names.index(label)], "int32")}
 
 
-class Continuer(Writer):
+class LanguageModel(Writer):
     """`go_on("text")` -> the text and what follows it; "" begins one from nothing."""
 
     role = "text"

@@ -1,11 +1,14 @@
 """What arguments may be, checked where they enter, with a message that says what was expected."""
 
+import inspect
 import math
 from collections.abc import Iterable
 from numbers import Integral, Real
 
 import keras
 import numpy as np
+
+from seqkeras.choices import without_use
 
 
 def positive(**counts):
@@ -58,6 +61,19 @@ def choice(*allowed, **chosen):
     for name, value in chosen.items():
         if value not in allowed:
             raise ValueError(f"Expected {name} to be one of {', '.join(map(str, allowed))}. Received: {name}={value!r}")
+
+
+def used(name, choice, table, model):
+    """The constructor arguments of a model, for which its choice of `name` has no use, keep their defaults.
+
+    Args:
+        table: choice -> the arguments that it has a use for, as of `choices`.
+    """
+    defaults = {one.name: one.default for one in inspect.signature(type(model).__init__).parameters.values()}
+    idle = [one for one in without_use(choice, table, defaults) if getattr(model, one) != defaults[one]]
+    if idle:
+        received = ", ".join(f"{one}={getattr(model, one)!r}" for one in idle)
+        raise ValueError(f"Expected no {', '.join(idle)} with {name}={choice!r}. Received: {received}")
 
 
 def between(lowest, highest, **numbers):

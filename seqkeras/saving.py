@@ -9,16 +9,23 @@ import numpy as np
 
 
 def saveable(cls):
-    """Register `cls` under `seqkeras`, keep its constructor's arguments, and derive its config from them.
+    """Register `cls` under `seqkeras`, with a config made of its constructor's arguments, see `with_config`."""
+    return keras.saving.register_keras_serializable("seqkeras")(with_config(cls))
+
+
+def with_config(cls):
+    """Keep the arguments of the constructor of `cls`, and derive its config from them.
 
     Every argument becomes an attribute of the same name before the constructor's first line, defaults included, a
-    number of NumPy's as the plain number that Keras and JSON know. A
-    `dtype=` given to the constructor is the policy of every part it makes, so that a model trained in mixed precision
-    comes back from its file in mixed precision.
+    number of NumPy's as the plain number that Keras and JSON know. A class with `**kwargs` also takes the arguments of
+    its base class, by keyword, if that says so by `shares_arguments`. A `dtype=` given to the constructor is
+    the policy of every part it makes, so that a model trained in mixed precision comes back from its file in mixed
+    precision.
     """
     construct = cls.__init__
-    signature = inspect.signature(construct)
-    names = [p.name for p in list(signature.parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
+    own = inspect.signature(construct)
+    signature = _with_arguments_of_base(own, cls)
+    names, own_names = _names(signature), _names(own)
 
     @functools.wraps(construct)
     def __init__(self, *args, **kwargs):
@@ -34,7 +41,7 @@ def saveable(cls):
             construct(*given.args, **given.kwargs)
 
     def get_config(self):
-        return {**super(cls, self).get_config(), **{name: _plain(getattr(self, name)) for name in names}}
+        return {**super(cls, self).get_config(), **{name: _plain(getattr(self, name)) for name in own_names}}
 
     def from_config(cls, config):
         if hasattr(cls, "without_layout"):
@@ -46,7 +53,26 @@ def saveable(cls):
     cls.constructor_arguments = tuple(names)
     cls.get_config = get_config
     cls.from_config = classmethod(from_config)
-    return keras.saving.register_keras_serializable("seqkeras")(cls)
+    return cls
+
+
+def _names(signature):
+    return [p.name for p in list(signature.parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
+
+
+def _with_arguments_of_base(signature, cls):
+    """A signature with the arguments, by keyword, of the base class of `cls` that shares them."""
+    *parameters, last = signature.parameters.values()
+    base = next((one for one in cls.__mro__[1:] if vars(one).get("shares_arguments")), None)
+    if base is None or last.kind is not last.VAR_KEYWORD:
+        return signature
+    known = {one.name for one in parameters}
+    more = [
+        one.replace(kind=one.KEYWORD_ONLY)
+        for one in inspect.signature(base.__init__).parameters.values()
+        if one.name not in known and one.kind is not one.VAR_KEYWORD
+    ]
+    return signature.replace(parameters=[*parameters, *more, last])
 
 
 def has_whole_config(layer):

@@ -22,7 +22,7 @@ from seqkeras.models import seq2seq
 from seqkeras.training import losses, metrics
 
 
-class Family(keras_tuner.HyperModel):
+class SearchSpace(keras_tuner.HyperModel):
     """A family's `model` and the `choices` for its arguments; learning rate and label smoothing are searched too.
 
     Args:
@@ -56,7 +56,7 @@ RECURRENT = {
 }
 
 
-class SequenceClassifier(Family):
+class SequenceClassifier(SearchSpace):
     """Of `models.SequenceClassifier`; give `num_classes`, and `vocab_size` or `vocab_size=None, input_units=...`."""
 
     model = models.SequenceClassifier
@@ -66,35 +66,35 @@ class SequenceClassifier(Family):
         return ["accuracy"]
 
 
-class SequenceTagger(Family):
+class SequenceTagger(SearchSpace):
     """Of `models.SequenceTagger`; give `num_classes`, and `vocab_size` or `vocab_size=None, input_units=...`."""
 
     model = models.SequenceTagger
     choices = {**RECURRENT, "bidirectional": [False, True]}
 
 
-class SequenceGenerator(Family):
+class SequenceGenerator(SearchSpace):
     """Of `models.SequenceGenerator`; give `vocab_size` and `num_classes`."""
 
     model = models.SequenceGenerator
     choices = {**RECURRENT, "context": ["state", "input", "both"]}
 
 
-class Seq2Seq(Family):
+class Seq2Seq(SearchSpace):
     """Of `seq2seq.Seq2Seq`; give `vocab_size` and, where it differs, `target_vocab_size`."""
 
     model = seq2seq.Seq2Seq
     choices = {**RECURRENT, "bidirectional": [False, True], "context": ["state", "input", "both"]}
 
 
-class AttentionSeq2Seq(Family):
+class AttentionSeq2Seq(SearchSpace):
     """Of `seq2seq.AttentionSeq2Seq`; give `vocab_size` and, where it differs, `target_vocab_size`."""
 
     model = seq2seq.AttentionSeq2Seq
     choices = {**RECURRENT, "bidirectional": [False, True], "score": ["mlp", "dot", "scaled_dot"]}
 
 
-class TransformerSeq2Seq(Family):
+class TransformerSeq2Seq(SearchSpace):
     """Of `seq2seq.TransformerSeq2Seq`; give `vocab_size`, `max_length` and, where it differs, `target_vocab_size`."""
 
     model = seq2seq.TransformerSeq2Seq

@@ -150,7 +150,7 @@ def layer_norm_lstm(w, x, h, c):
     z = norm(x @ w["kernel"], w["input_gain"]) + norm(h @ w["recurrent_kernel"], w["recurrent_gain"]) + w["bias"]
     i, f, o, g = blocks(z, 4)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(norm(c, w["memory_gain"]) + w["memory_bias"]), c
+    return sigmoid(o) * np.tanh(norm(c, w["state_gain"]) + w["state_bias"]), c
 
 
 def layer_norm_gru(w, x, h):

@@ -290,7 +290,7 @@ def test_the_longest_of_each_side_counts(trained, monkeypatch):
     wanted = settings.of(understood("train translate a b --name x --tokenizer words"))
     wanted |= {"batch_size": 2, "buckets": 2, "epochs": 1, "options": {"units": 4}}
     monkeypatch.setattr(sources, "splits", lambda _: {"train": readers.lists(*texts), "test": readers.lists(*texts)})
-    monkeypatch.setattr(training.Keep, "on_epoch_end", lambda *_: None)
+    monkeypatch.setattr(training.SaveBest, "on_epoch_end", lambda *_: None)
     data, held_out = training.read(wanted)
     assert len(data.shapes) == 3  # two of training, and one that holds any two test records side by side
     kept = {}
@@ -301,7 +301,7 @@ def test_the_longest_of_each_side_counts(trained, monkeypatch):
 
 
 def test_a_line_an_epoch_is_written_where_no_terminal_shows_a_bar(capsys, monkeypatch):
-    watch = training.Watch("training", lambda *_: None)
+    watch = training.Progress("training", lambda *_: None)
     watch.set_params({"steps": 2, "epochs": 3})
     watch.on_train_begin()
     watch.on_epoch_end(0, {"loss": 1.25, "val_loss": np.float32(1.5)})
@@ -314,7 +314,7 @@ def test_a_line_an_epoch_is_written_where_no_terminal_shows_a_bar(capsys, monkey
 
 def test_validation_is_shown_and_counted():
     shown = []
-    watch = training.Watch("training", lambda done, said: shown.append((done, said)))
+    watch = training.Progress("training", lambda done, said: shown.append((done, said)))
     watch.set_params({"steps": 2, "epochs": 2})
     watch.on_train_begin()
     for epoch in range(2):
@@ -328,7 +328,7 @@ def test_validation_is_shown_and_counted():
 
 
 class Model:
-    """What `Keep` saves: the number of the epoch."""
+    """What `SaveBest` saves: the number of the epoch."""
 
     epoch = 0
 
@@ -340,7 +340,7 @@ def kept(losses, folder):
     """What is in a folder after epochs of these losses."""
     model = Model()
     with folders.locked(folder), folders.begun(folder) as new:
-        keep = training.Keep(model, new, folder, "loss")
+        keep = training.SaveBest(model, new, folder, "loss")
         for model.epoch, loss in enumerate(losses):
             keep.on_epoch_end(model.epoch, {"loss": loss})
     return {path.name: path.read_text() for path in folder.glob("*")}
@@ -382,19 +382,19 @@ def test_the_first_model_puts_a_new_run_in_the_place_of_the_old(tmp_path):
 def test_a_training_that_diverges_or_is_stopped_leaves_the_old_run(here, capfd, monkeypatch):
     before = {path: path.read_bytes() for path in (here / "runs/said").glob("*.*")}
     words = f"train classify said.tsv --name said --overwrite {QUICK}"
-    end = training.Keep.on_epoch_end
+    end = training.SaveBest.on_epoch_end
 
     def diverged(keep, epoch, logs):
         end(keep, epoch, dict.fromkeys(logs, np.nan))
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.Keep, "on_epoch_end", diverged)
+        patch.setattr(training.SaveBest, "on_epoch_end", diverged)
         assert "learning-rate" in error(words, capfd)
 
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.Watch, "on_train_batch_end", stopped)
+    monkeypatch.setattr(training.Progress, "on_train_batch_end", stopped)
     assert "stopped" in error(words, capfd)
     assert {path: path.read_bytes() for path in (here / "runs/said").glob("*.*")} == before
     assert not list((here / "runs").glob(".*"))
@@ -444,7 +444,7 @@ def test_few_steps_are_mentioned(here, capfd, monkeypatch):
     monkeypatch.setattr(sequence_model, "FEWEST_STEPS", 1)
     monkeypatch.setattr(report, "constant_answers", lambda model, batch: "the same for every input")
     for few, said in ((100, True), (5, False)):
-        monkeypatch.setattr(commands, "FEW", few)
+        monkeypatch.setattr(commands, "FEWEST_STEPS", few)
         assert run(words) == 0
         told = capfd.readouterr()
         assert ("few steps to learn from (12)" in told.out) == said

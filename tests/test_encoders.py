@@ -89,7 +89,7 @@ def test_a_bag_forgets_the_order(sequences):
 @pytest.mark.parametrize("kind", ["recurrent", "transformer", "convolution", "window", "bag"])
 @pytest.mark.parametrize("pooling", ["last", "max", "mean"])
 def test_padding_changes_nothing(kind, pooling, seed):
-    model = seqkeras.SequenceClassifier(9, 3, 8, encoder=kind, pooling=pooling, window=3)
+    model = seqkeras.SequenceClassifier(9, 3, 8, encoder=kind, pooling=pooling)
     ids = np.random.default_rng(seed).integers(4, 9, (2, 5))
     padded = np.pad(ids, ((0, 0), (0, 3)))
     np.testing.assert_allclose(model(padded), model(ids), atol=1e-5)
@@ -98,7 +98,7 @@ def test_padding_changes_nothing(kind, pooling, seed):
 
 @pytest.mark.parametrize("kind", ["recurrent", "transformer", "convolution", "window", "bag"])
 def test_the_logits_are_the_mean_of_the_activation_map(kind, seed):
-    model = seqkeras.SequenceClassifier(9, 3, 8, encoder=kind, pooling="mean", window=3)
+    model = seqkeras.SequenceClassifier(9, 3, 8, encoder=kind, pooling="mean")
     ids = np.random.default_rng(seed).integers(4, 9, (2, 6))
     ids[1, 4:] = 0
     activation = model.activation_map(ids).numpy()
@@ -111,10 +111,12 @@ def test_the_logits_are_the_mean_of_the_activation_map(kind, seed):
 def test_encoders_that_cannot_be_are_refused():
     for wrong, message in (
         ({"encoder": "mlp"}, "encoder to be one of recurrent, transformer, convolution, window, bag.* encoder='mlp'"),
-        ({"encoder": "bag", "num_layers": 2}, "one layer with encoder='bag'. Received: num_layers=2"),
+        ({"encoder": "bag", "num_layers": 2}, "no num_layers with encoder='bag'. Received: num_layers=2"),
+        ({"window": 3, "num_heads": 2}, "no num_heads, window with encoder='recurrent'. Rec.*: num_heads=2, window=3"),
+        ({"word_length": 9}, "no word_length with character_vocab_size=None. Received: word_length=9"),
         (
             {"encoder": "transformer", "embedding_units": 4},
-            "vocab_size, and no embedding_units or character_vocab_size, with encoder=.transfo",
+            "no embedding_units with encoder='transformer'. Received: embedding_units=4",
         ),
         ({"encoder": "convolution", "window": 0}, "window to be a positive integer. Received: window=0"),
         ({"zoneout": 1.0}, "zoneout to be a number"),

@@ -11,14 +11,14 @@ from seqkeras.tokens import END, PAD, START
 D, L, H = 2, 6, 3
 WAYS = {
     "linear": {"encoder": "linear"},
-    "recurrent": {"cell": "lstm", "num_layers": 2},
-    "convolution": {"encoder": "convolution", "quantiles": [0.1, 0.5, 0.9]},
-    "recursive": {"strategy": "recursive", "cell": "lstm", "num_layers": 2},
+    "recurrent": {"units": 8, "cell": "lstm", "num_layers": 2},
+    "convolution": {"units": 8, "encoder": "convolution", "quantiles": [0.1, 0.5, 0.9]},
+    "recursive": {"units": 8, "strategy": "recursive", "cell": "lstm", "num_layers": 2},
 }
 
 
 def make(way):
-    return seqkeras.Forecaster(D, L, H, 8, **WAYS[way])
+    return seqkeras.Forecaster(D, L, H, **WAYS[way])
 
 
 def stirred(model, seed):

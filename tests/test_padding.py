@@ -10,9 +10,13 @@ from seqkeras import encoders
 V, T = 9, 7
 ROWS = [[4, 5, 6, 7], [8, 4], [5, 5, 8, 6, 4]]
 READERS = [
-    *({"encoder": kind} for kind in ("recurrent", "transformer", "convolution", "window", "bag")),
+    {"encoder": "recurrent"},
+    {"encoder": "transformer"},
+    {"encoder": "convolution", "window": 3},
+    {"encoder": "window", "window": 3},
+    {"encoder": "bag"},
     {"encoder": "recurrent", "bidirectional": False, "cell": "lstm", "num_layers": 2, "residual": True},
-    {"encoder": "convolution", "num_layers": 2},
+    {"encoder": "convolution", "window": 3, "num_layers": 2},
 ]
 WRITERS = [
     seqkeras.Seq2Seq,
@@ -44,7 +48,7 @@ def by_graph(model):
 def test_padding_anywhere_is_no_matter_to_a_classifier(which, where, seed):
     ids, _ = padded(seed, where)
     for pooling in ("last", "max", "mean"):
-        model = seqkeras.SequenceClassifier(V, 3, 8, pooling=pooling, window=3, **READERS[which])
+        model = seqkeras.SequenceClassifier(V, 3, 8, pooling=pooling, **READERS[which])
         for call in (model, by_graph(model)):
             np.testing.assert_allclose(call(ids), call(BEHIND), atol=1e-5)
 
@@ -53,7 +57,7 @@ def test_padding_anywhere_is_no_matter_to_a_classifier(which, where, seed):
 @pytest.mark.parametrize("which", [0, 1, 2, 5, 6])
 def test_padding_anywhere_is_no_matter_to_a_tagger_at_the_real_positions(which, where, seed):
     ids, mask = padded(seed, where)
-    model = seqkeras.SequenceTagger(V, 3, 8, window=3, **READERS[which])
+    model = seqkeras.SequenceTagger(V, 3, 8, **READERS[which])
     for call in (model, by_graph(model), lambda x: model.tag({"ids": x})["probabilities"]):
         np.testing.assert_allclose(call(ids).numpy()[mask], call(BEHIND).numpy()[BEHIND != 0], atol=1e-5)
     assert not np.any(model.tag({"ids": ids})["probabilities"].numpy()[~mask])

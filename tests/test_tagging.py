@@ -224,7 +224,7 @@ def test_what_cannot_be_read_is_refused():
         ({"character_vocab_size": 9, "word_length": 0}, "word_length to be a positive integer"),
         ({"character_encoder": "bag"}, "character_encoder to be one of recurrent, convolution"),
         ({"word_dropout": 1}, "word_dropout to be a number"),
-        ({"character_vocab_size": 9, "encoder": "transformer"}, "no embedding_units or character_vocab_size"),
+        ({"character_vocab_size": 9, "encoder": "transformer"}, "no character_vocab_size"),
         ({"vocab_size": None, "input_units": 3, "word_dropout": 0.5}, "vocab_size with character_vocab_size or"),
         ({"vocab_size": None, "input_units": 3, "character_vocab_size": 9}, "vocab_size with character_vocab_size or"),
     ]

@@ -29,8 +29,8 @@ class LayerNormLSTM(LSTM):
         super().build(input_shape)
         self.input_gain = self.bias_weight("input_gain", 4, "ones")
         self.recurrent_gain = self.bias_weight("recurrent_gain", 4, "ones")
-        self.memory_gain = self.bias_weight("memory_gain", 1, "ones")
-        self.memory_bias = self.bias_weight("memory_bias")
+        self.state_gain = self.bias_weight("state_gain", 1, "ones")
+        self.state_bias = self.bias_weight("state_bias")
 
     def project(self, inputs):
         return normalize(keras.ops.matmul(inputs, self.kernel), self.input_gain) + self.bias
@@ -41,7 +41,7 @@ class LayerNormLSTM(LSTM):
         i, f, o, g = self.split(projected + u)
         i, f, o = ops.sigmoid(i, f, o)
         c = f * c + i * ops.tanh(g)
-        h = o * ops.tanh(normalize(c, self.memory_gain) + self.memory_bias)
+        h = o * ops.tanh(normalize(c, self.state_gain) + self.state_bias)
         return h, c
 
 

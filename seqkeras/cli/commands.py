@@ -8,7 +8,7 @@ from seqkeras.cli import runs, settings, sources, tables, training
 from seqkeras.cli.preconditions import run_folder
 from seqkeras.cli.progress import say, working
 
-FEW = 100  # steps of training; a small model needs some hundreds
+FEWEST_STEPS = 100  # steps of training; a small model needs some hundreds
 
 
 def train(asked):
@@ -19,7 +19,7 @@ def train(asked):
     watch = training.train(wanted, data, held_out, folder, "training")
     run = runs.load(folder)
     print(f"{folder}: {run.network.count_params():,} parameters, trained in {watch.seconds:.0f} s")
-    if watch.steps < FEW:
+    if watch.steps < FEWEST_STEPS:
         print(f"few steps to learn from ({watch.steps}): try more data, more --epochs or a smaller --batch-size")
     splits = {"validation": data.records["validation"]} | ({"test": held_out} if data.test else {})
     for split, records in splits.items():

@@ -21,7 +21,7 @@ from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import files
 from seqkeras.training import distribution, losses, metrics
 
-FEW = 20  # batches an epoch; where there are more, those that are not full are left out, for XLA's sake
+FEWEST_BATCHES = 20  # batches an epoch; where there are more, those that are not full are left out, for XLA's sake
 HELD_OUT = "held_out.jsonl.gz"
 HISTORY = "history.csv"
 PACKAGES = ("seqkeras", "tensorflow", "keras", "tensorflow-text", "sentencepiece", "babel", "numpy")
@@ -44,7 +44,9 @@ def read(settings):
 def prepare(records, settings, tokenizers=None, labels=None, **options):
     """The batches of a task: the `Data` of its function in `pipelines`, `records` a dict of split -> Records."""
     options |= {name: settings[name] for name in ("batch_size", "max_length", "seed")}
-    few = len(records.get("train", ())) < FEW * settings["batch_size"]  # where every example of an epoch counts
+    few = (
+        len(records.get("train", ())) < FEWEST_BATCHES * settings["batch_size"]
+    )  # where every example of an epoch counts
     options |= {"num_buckets": settings["buckets"], "fixed_shapes": not few}
     task = TASKS[settings["task"]]
     if task.labels:
@@ -108,7 +110,7 @@ def train(settings, data, held_out, folder, what):
         folder: where to, in place of a run that is there; it is to be locked. `runs.load` reads it.
         what: is trained, for the bar, or the line an epoch.
 
-    Returns: the `Watch` over it.
+    Returns: the `Progress` over it.
 
     Raises:
         ValueError: a folder that holds anything but a run, or a training that diverged in its first epoch.
@@ -134,7 +136,7 @@ def train(settings, data, held_out, folder, what):
     ):
         with writing(folder):
             write(new, settings, data, held_out)
-        keep, watch = Keep(whole, new, folder, monitor), Watch(what, show)
+        keep, watch = SaveBest(whole, new, folder, monitor), Progress(what, show)
         patience = [keras.callbacks.EarlyStopping(monitor, patience=settings["patience"], mode="min")]
         model.fit(
             data.train,
@@ -173,7 +175,7 @@ def save_labels(labels, folder):
         named.save(folder / "labels" / column if several else folder)
 
 
-class Keep(keras.callbacks.Callback):
+class SaveBest(keras.callbacks.Callback):
     """Keeps history.csv of all epochs, and model.keras of the best so far.
 
     Args:
@@ -228,7 +230,7 @@ def writing(folder):
         raise OSError(error.errno or errno.EIO, said, str(folder)) from error
 
 
-class Watch(keras.callbacks.Callback):
+class Progress(keras.callbacks.Callback):
     """What is seen of training: its `steps`, `seconds`, and `curve` of (steps so far, mean loss of the last ten).
 
     Args:

@@ -6,17 +6,11 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from seqkeras.choices import ENCODERS, without_use
 from seqkeras.cli import options
 from seqkeras.cli.tasks import TASKS
 
 TRAINED_TOKENIZERS = ("characters", "bytes", "words", "unigram", "bpe")
-ENCODERS = {  # options that not every encoder has a use for
-    "recurrent": {"num_layers", "cell", "bidirectional", "residual", "recurrent_dropout", "zoneout"},
-    "transformer": {"num_layers", "num_heads"},
-    "convolution": {"num_layers", "window"},
-    "window": {"window"},
-    "bag": set(),
-}
 LARGEST_VOCABULARY = 1_000_000  # as in `pipelines.vocabulary`
 OPTION = "option "  # before the name of a model's option, in the parsed arguments
 EXAMPLES = """\
@@ -93,10 +87,9 @@ def _check_train(asked):
         takes = ", ".join(_flag(name) for name in sorted(known))
         asked.parser.error(f"{asked.model} has no {', '.join(unknown)}; it has {takes}")
     encoder = asked.options.get("encoder", "recurrent")
-    used = ENCODERS.get(encoder, set(asked.options)) if "encoder" in known else set(asked.options)
-    idle = [_flag(name) for name in set().union(*ENCODERS.values()) & set(asked.options) - used]
+    idle = [_flag(name) for name in without_use(encoder, ENCODERS, asked.options)] if "encoder" in known else []
     if idle:
-        asked.parser.error(f"--encoder {encoder} has no use for {', '.join(sorted(idle))}")
+        asked.parser.error(f"--encoder {encoder} has no use for {', '.join(idle)}")
 
 
 def _command(commands, name, text, epilog=None, usage=None):

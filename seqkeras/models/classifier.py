@@ -18,52 +18,22 @@ class SequenceClassifier(Reader):
     Args:
         vocab_size: number of token ids; None for real-valued input of width `input_units`.
         num_classes: number of classes, 2 or more.
-        units, num_layers, dropout: of the encoder. cell, bidirectional, residual: of a recurrent encoder.
         pooling: "last" (the encoder's summary), "max" or "mean" over real positions.
-        embedding_units: width of the token embedding, `units` if None. input_units: width of real-valued input.
-        encoder: "recurrent", "transformer", "convolution", or a baseline of one layer: "window" (the first `window`
-            positions only), "bag" (a bag of words).
-        window: positions that a convolution or a window sees.
-        num_heads, max_length: of a Transformer. recurrent_dropout, zoneout: rates of the noise in the recurrence.
-        character_vocab_size, character_encoder, character_units, word_length: as of `reader.Reader`.
-        word_dropout: share of the words that are read as UNKNOWN in training.
         output_bias: "frequencies" for an output layer that begins with how frequent each class is in training, see
             `SequenceModel.adapt`; or "zeros".
+        units and all others: as of `reader.Reader`; `encoder` may also be a baseline of one layer, "window" or "bag".
 
     Call arguments: as of `reader.Reader`. Returns: logits [B, num_classes].
     """
 
+    encoders = ("recurrent", "transformer", "convolution", "window", "bag")
+
     def __init__(
-        self,
-        vocab_size,
-        num_classes,
-        units=128,
-        num_layers=1,
-        dropout=0.0,
-        cell="gru",
-        bidirectional=True,
-        residual=False,
-        pooling="max",
-        embedding_units=None,
-        input_units=None,
-        encoder="recurrent",
-        window=5,
-        num_heads=4,
-        max_length=128,
-        recurrent_dropout=0.0,
-        zoneout=0.0,
-        character_vocab_size=None,
-        character_encoder="convolution",
-        character_units=32,
-        word_length=16,
-        word_dropout=0.0,
-        output_bias="frequencies",
-        **kwargs,
+        self, vocab_size, num_classes, units=128, *, pooling="max", output_bias="frequencies", dropout=0.0, **kwargs
     ):
-        super().__init__(**kwargs)
         arguments.classes(num_classes=num_classes)
         arguments.choice(*POOLINGS, pooling=pooling)
-        self.build_reader("recurrent", "transformer", "convolution", "window", "bag")
+        super().__init__(vocab_size, units, dropout=dropout, **kwargs)
         self.drop = keras.layers.Dropout(dropout)
         self.logits = keras.layers.Dense(num_classes, name="logits")
         self.logits.build((None, self.body.width))

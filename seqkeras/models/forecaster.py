@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from seqkeras import arguments, cells
+from seqkeras.choices import FORECASTERS
 from seqkeras.encoders.convolution import ConvolutionEncoder
 from seqkeras.encoders.recurrent import RecurrentEncoder
 from seqkeras.models.sequence_model import SequenceModel
@@ -101,6 +102,7 @@ class Forecaster(SequenceModel):
                 "Expected encoder='recurrent' and no quantiles with strategy='recursive'. "
                 f"Received: encoder={encoder!r}, quantiles={quantiles}"
             )
+        arguments.used("encoder", encoder, FORECASTERS, self)
         self.quantiles = None if quantiles is None else arguments.quantiles(quantiles)
         arguments.share(dropout=dropout)
         (self._build_direct if strategy == "direct" else self._build_recursive)()

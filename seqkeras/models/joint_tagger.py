@@ -23,7 +23,8 @@ class JointTagger(Reader):
         vocab_size: number of token ids; None for real-valued input of width `input_units`.
         num_tags: number C of tags at each position.
         num_classes: number K of labels of the whole.
-        pooling: as of `SequenceClassifier`; all others as of `SequenceTagger`.
+        pooling, output_bias: as of `SequenceClassifier`.
+        units and all others: as of `reader.Reader`.
 
     Call arguments: as of `SequenceTagger`. Returns: logits `{"tags": [B, T, C], "label": [B, K]}`.
     """
@@ -36,32 +37,15 @@ class JointTagger(Reader):
         num_tags,
         num_classes,
         units=128,
-        num_layers=1,
-        dropout=0.0,
-        cell="gru",
-        bidirectional=True,
-        residual=False,
+        *,
         pooling="max",
-        embedding_units=None,
-        input_units=None,
-        encoder="recurrent",
-        window=5,
-        num_heads=4,
-        max_length=128,
-        recurrent_dropout=0.0,
-        zoneout=0.0,
-        character_vocab_size=None,
-        character_encoder="convolution",
-        character_units=32,
-        word_length=16,
-        word_dropout=0.0,
         output_bias="frequencies",
+        dropout=0.0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
         arguments.classes(num_tags=num_tags, num_classes=num_classes)
         arguments.choice(*POOLINGS, pooling=pooling)
-        self.build_reader("recurrent", "transformer", "convolution")
+        super().__init__(vocab_size, units, dropout=dropout, **kwargs)
         self.drop = keras.layers.Dropout(dropout)
         self.tags = keras.layers.Dense(num_tags, name="tags")
         self.tags.build((None, None, self.body.width))

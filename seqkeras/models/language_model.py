@@ -3,6 +3,7 @@
 from keras import ops
 
 from seqkeras import arguments
+from seqkeras.choices import DECODERS
 from seqkeras.decoders.recurrent import RecurrentDecoder
 from seqkeras.decoders.transformer import TransformerDecoder
 from seqkeras.layers import masking
@@ -70,6 +71,7 @@ class LanguageModel(SequenceModel):
         super().__init__(**kwargs)
         arguments.choice("recurrent", "transformer", decoder=decoder)
         arguments.positive(vocab_size=vocab_size, units=units)
+        arguments.used("decoder", decoder, DECODERS, self)
         if decoder == "transformer":
             arguments.positive(max_length=max_length)
             self.predictor = TransformerDecoder(

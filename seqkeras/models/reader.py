@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from seqkeras import arguments
+from seqkeras.choices import CHARACTERS, ENCODERS
 from seqkeras.encoders.bag import BagEncoder
 from seqkeras.encoders.convolution import ConvolutionEncoder
 from seqkeras.encoders.recurrent import RecurrentEncoder
@@ -13,14 +14,16 @@ from seqkeras.layers import masking
 from seqkeras.layers.embeddings import Embedding, TokenAndPositionEmbedding, embedding
 from seqkeras.layers.pooling import POOLINGS
 from seqkeras.models.sequence_model import SequenceModel
+from seqkeras.saving import with_config
 from seqkeras.signatures import named, of_a_step, spec, streaming
 from seqkeras.tokens import UNKNOWN
 
 SMALL_VOCABULARY = 256  # as many as there are bytes
 
 
+@with_config
 class Reader(SequenceModel):
-    """Entrance and encoder. A subclass has the constructor arguments that are read here, and calls `build_reader`.
+    """Ids or real values, and an encoder: what the models that read share, the arguments of their constructors too.
 
         x_t = E w_t, or [E w_t ; spelling(c_t1 .. c_tC)] with characters       h = encoder(x_1 .. x_T)
 
@@ -36,6 +39,15 @@ class Reader(SequenceModel):
     training: Iyyer et al. 2015, section 3.2.
 
     Args:
+        vocab_size: number of token ids; None for real-valued input of width `input_units`.
+        units, num_layers, dropout: of the encoder.
+        cell, bidirectional, residual: of a recurrent encoder; in one direction, no position knows what follows it.
+        embedding_units: width of the token embedding, `units` if None.
+        input_units: width D of real-valued input.
+        encoder: one of `encoders`; "window" sees the first `window` positions, "bag" is a bag of words.
+        window: positions that a convolution or a window sees.
+        num_heads, max_length: of a Transformer.
+        recurrent_dropout, zoneout: rates of the noise in the recurrence.
         character_vocab_size: number of character ids, for words that are read by their characters too; None for ids
             alone.
         character_encoder: what reads the characters, "convolution" with its maximum or "recurrent", in both directions.
@@ -44,27 +56,59 @@ class Reader(SequenceModel):
         word_dropout: share of the words that are read as UNKNOWN in training, their characters as they are: so words
             never seen are learnt.
 
+    An argument that the chosen encoder has no use for keeps its default.
+
     Call arguments: ids [B, T]; with `character_vocab_size` `{"ids": [B, T], "characters": [B, T, C]}`; where
     `vocab_size` is None `{"values": [B, T, D], "length": [B]}`.
     """
 
-    def build_reader(self, *encoders):
-        """Makes `embedding`, `spelling` and `body`; `encoders` are the names that `encoder=` may have."""
-        arguments.choice(*encoders, encoder=self.encoder)
-        arguments.choice("recurrent", "convolution", character_encoder=self.character_encoder)
+    shares_arguments = True
+    encoders = ("recurrent", "transformer", "convolution")
+
+    def __init__(
+        self,
+        vocab_size,
+        units=128,
+        num_layers=1,
+        dropout=0.0,
+        cell="gru",
+        bidirectional=True,
+        residual=False,
+        embedding_units=None,
+        input_units=None,
+        encoder="recurrent",
+        window=5,
+        num_heads=4,
+        max_length=128,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
+        character_vocab_size=None,
+        character_encoder="convolution",
+        character_units=32,
+        word_length=16,
+        word_dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        arguments.choice(*self.encoders, encoder=encoder)
+        arguments.choice("recurrent", "convolution", character_encoder=character_encoder)
         arguments.positive(
-            units=self.units,
-            num_layers=self.num_layers,
-            word_length=self.word_length,
-            character_units=self.character_units,
+            units=units, num_layers=num_layers, word_length=word_length, character_units=character_units, window=window
         )
-        arguments.share(dropout=self.dropout, word_dropout=self.word_dropout)
+        arguments.share(dropout=dropout, word_dropout=word_dropout)
         arguments.positive_or_none(
-            vocab_size=self.vocab_size,
-            embedding_units=self.embedding_units,
-            input_units=self.input_units,
-            character_vocab_size=self.character_vocab_size,
+            vocab_size=vocab_size,
+            embedding_units=embedding_units,
+            input_units=input_units,
+            character_vocab_size=character_vocab_size,
         )
+        self._check_input()
+        arguments.used("encoder", encoder, ENCODERS, self)
+        if character_vocab_size is None:
+            arguments.used("character_vocab_size", None, CHARACTERS, self)
+        self._build_parts()
+
+    def _check_input(self):
         if (self.vocab_size is None) == (self.input_units is None):
             raise ValueError(
                 "Expected either vocab_size (token ids) or input_units (real-valued input). "
@@ -77,17 +121,14 @@ class Reader(SequenceModel):
                 "Expected vocab_size with character_vocab_size or word_dropout. Received: vocab_size=None, "
                 f"character_vocab_size={self.character_vocab_size}, word_dropout={self.word_dropout}"
             )
-        beside = self.embedding_units or self.character_vocab_size
-        if self.encoder == "transformer" and (self.vocab_size is None or beside):
+        if self.encoder == "transformer" and (self.vocab_size is None or self.character_vocab_size):
             raise ValueError(
-                "Expected vocab_size, and no embedding_units or character_vocab_size, with encoder='transformer'. "
-                f"Received: vocab_size={self.vocab_size}, embedding_units={self.embedding_units}, "
-                f"character_vocab_size={self.character_vocab_size}"
+                "Expected vocab_size, and no character_vocab_size, with encoder='transformer'. "
+                f"Received: vocab_size={self.vocab_size}, character_vocab_size={self.character_vocab_size}"
             )
-        if self.encoder in ("window", "bag") and self.num_layers != 1:
-            raise ValueError(
-                f"Expected one layer with encoder={self.encoder!r}. Received: num_layers={self.num_layers}"
-            )
+
+    def _build_parts(self):
+        """Makes `embedding`, `spelling` and `body`."""
         width = self.input_units or self.embedding_units or self.units
         self.word_drop = keras.layers.Dropout(self.word_dropout)
         self.body = self._make_body()

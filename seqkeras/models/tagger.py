@@ -20,55 +20,22 @@ class SequenceTagger(Reader):
     Args:
         vocab_size: number of token ids; None for real-valued input of width `input_units`.
         num_classes: number C of classes, of labels, or of real numbers at each position.
-        units, num_layers, dropout: of the encoder.
-        cell, bidirectional, residual: of a recurrent encoder; in one direction, position t knows nothing behind t.
         outputs: what the logits stand for: "class", one of C (`CrossEntropy`); "labels", any of C
             (`BinaryCrossEntropy`); "values", real numbers as they are (a loss of Keras with
             `reduction="mean_with_sample_weight"`).
-        embedding_units: width of the token embedding, `units` if None.
-        input_units: width D of real-valued input.
-        encoder: "recurrent", "transformer" or "convolution".
-        window: positions that a convolution sees.
-        num_heads, max_length: of a Transformer.
-        recurrent_dropout, zoneout: rates of the noise in the recurrence.
-        character_vocab_size, character_encoder, character_units, word_length, word_dropout: as of `reader.Reader`.
         output_bias: "frequencies" for an output layer that begins with how frequent each class or label is in training,
             or with the mean of the values, see `SequenceModel.adapt`; or "zeros".
+        units and all others: as of `reader.Reader`.
 
     Call arguments: as of `reader.Reader`. Returns: logits [B, T, C].
     """
 
     def __init__(
-        self,
-        vocab_size,
-        num_classes,
-        units=128,
-        num_layers=1,
-        dropout=0.0,
-        cell="gru",
-        bidirectional=True,
-        residual=False,
-        outputs="class",
-        embedding_units=None,
-        input_units=None,
-        encoder="recurrent",
-        window=5,
-        num_heads=4,
-        max_length=128,
-        recurrent_dropout=0.0,
-        zoneout=0.0,
-        character_vocab_size=None,
-        character_encoder="convolution",
-        character_units=32,
-        word_length=16,
-        word_dropout=0.0,
-        output_bias="frequencies",
-        **kwargs,
+        self, vocab_size, num_classes, units=128, *, outputs="class", output_bias="frequencies", dropout=0.0, **kwargs
     ):
-        super().__init__(**kwargs)
         arguments.choice("class", "labels", "values", outputs=outputs)
         (arguments.classes if outputs == "class" else arguments.positive)(num_classes=num_classes)
-        self.build_reader("recurrent", "transformer", "convolution")
+        super().__init__(vocab_size, units, dropout=dropout, **kwargs)
         self.drop = keras.layers.Dropout(dropout)
         self.logits = keras.layers.Dense(num_classes, name="logits")
         self.logits.build((None, None, self.body.width))

@@ -131,12 +131,12 @@ class Diagnosis(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._before = self.model.get_weights()
-        self.look()
+        self.record()
 
     def on_epoch_end(self, epoch, logs=None):
-        self.look()
+        self.record()
 
-    def look(self):
+    def record(self):
         self.history.append({**gradients(self.model, *self.batch), "singular": recurrent_matrices(self.model)})
 
     def on_train_batch_end(self, batch, logs=None):

@@ -1,0 +1,115 @@
+"""Cells, loops and decoders keep the contracts of docs/architecture.md."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqkeras import cells, export
+from seqkeras.cells import STEP_OPS, VariationalDropout, Zoneout
+from seqkeras.decoders import AttentionDecoder, RecurrentDecoder, TransformerDecoder
+from seqkeras.export import fused
+from seqkeras.export.loops import STRATEGIES
+from seqkeras.models.forecaster import AutoregressiveStack
+from seqkeras.rnn import cudnn, handwritten_backward, inference
+from seqkeras.rnn.loops import inference_loop, scan
+from tests.unrolled import unrolled
+
+B, T, D, H = 2, 3, 4, 4
+LOOPS = {
+    "scan": scan,
+    "inference_loop": inference_loop,
+    "inference": inference.loop,
+    "handwritten_backward": handwritten_backward.loop,
+    "cudnn": cudnn.loop,
+    "fused": fused.loop,
+    "unrolled": unrolled,
+    **STRATEGIES,
+}
+
+
+def stack():
+    return AutoregressiveStack([cells.make("lstm", H), cells.make("gru", H)], D)
+
+
+CELLS = {
+    **{name: lambda name=name: cells.make(name, H) for name in cells.names()},
+    "dropout": lambda: VariationalDropout(cells.make("lstm", H), 0.5, 0.5),
+    "zoneout": lambda: Zoneout(cells.make("gru", H), 0.5),
+    "both": lambda: Zoneout(VariationalDropout(cells.make("gru", H), 0.5, 0.5), 0.5),
+    "stack": stack,
+}
+
+
+def built(name):
+    cell = CELLS[name]()
+    for one in getattr(cell, "stack", ()):
+        one.build((None, D))
+    cell.build((None, D))
+    return cell
+
+
+def shapes(tensors):
+    return [tuple(x.shape) for x in tensors]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_cell_contract(name):
+    cell = built(name)
+    state = cell.initial_state(B)
+    assert isinstance(state, tuple) and len(state) == cell.num_states and not any(np.any(x) for x in state)
+    assert state[0].shape == (B, cell.units)
+    projected = cell.project(tf.ones((T, B, D)))
+    assert tuple(projected.shape[:2]) == (T, B)
+    new = cell.step(projected[0], state, STEP_OPS)
+    assert shapes(new) == shapes(state) and [x.dtype for x in new] == [x.dtype for x in state]
+    np.testing.assert_allclose(cell.project(tf.ones((B, D))), projected[0], atol=1e-6)  # each time step by itself
+
+
+@pytest.mark.parametrize("name", ["dropout", "zoneout", "both"])
+def test_noise_contract(name):
+    cell = built(name)
+    noise = cell.draw(T, B, D)
+    assert all(x.shape[0] in (1, T) and x.shape[1] == B for x in noise)
+    projected = cell.project(tf.ones((T, B, D)), noise)
+    new = cell.step(projected[0], cell.initial_state(B), STEP_OPS)
+    assert shapes(new) == shapes(cell.initial_state(B))
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loop_contract(name):
+    arguments = inspect.signature(LOOPS[name]).parameters
+    assert list(arguments) == ["cell", "inputs", "mask", "state", "reverse", "noise", "pooling"]
+    assert [x.default for x in arguments.values()][-3:] == [False, None, None]
+    assert {arguments[x].kind for x in ("reverse", "noise", "pooling")} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+DECODERS = {
+    "recurrent": lambda: RecurrentDecoder(9, 4, context="both"),
+    "recurrent without memory": lambda: RecurrentDecoder(9, 4, context=None),
+    "attention": lambda: AttentionDecoder(9, 4),
+    "transformer": lambda: TransformerDecoder(9, 4, num_heads=2, max_length=5),
+    "transformer without memory": lambda: TransformerDecoder(9, 4, num_heads=2, max_length=5, cross_attention=False),
+}
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_decoder_contract(name, seed):
+    decoder, ids = DECODERS[name](), np.random.default_rng(seed).integers(1, 9, (B, T))
+    vector, many = tf.random.normal((B, 4)), tf.random.normal((B, 5, 4))
+    memory = None if "without" in name else vector if name == "recurrent" else many
+    decoder.build((None, None), None if memory is None else memory.shape)
+    state, said = decoder.start(batch=B) if memory is None else decoder.start(memory), []
+    for t in range(T):
+        logits, new = decoder.step(keras.ops.convert_to_tensor(ids[:, t]), state)
+        assert isinstance(new, tuple) and shapes(new) == shapes(state)
+        said.append(logits)
+        state = new
+    whole = decoder(ids) if memory is None else decoder(ids, memory)
+    np.testing.assert_allclose(np.stack(said, axis=1), whole, atol=1e-5)
+
+
+def test_export_knows_every_loop_by_a_name():
+    assert set(export.loops.STRATEGIES) == {"loop", "partly_unrolled", "unrolled"}
