@@ -5,7 +5,7 @@ from numbers import Integral
 
 import numpy as np
 
-from seqkeras.pipelines.arguments import listed, shown
+from seqkeras.arguments import listed, shown
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.mistakes import check_names
 from seqkeras.pipelines.vocabulary import unicode_text

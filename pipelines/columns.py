@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from seqkeras.pipelines.arguments import whole
+from seqkeras.arguments import whole
 from seqkeras.pipelines.tokenizers import train_tokenizer
 from seqkeras.pipelines.values import steps
 from seqkeras.pipelines.vocabulary import Tokenizer, unicode_text

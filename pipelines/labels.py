@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqkeras.pipelines.arguments import listed
+from seqkeras.arguments import listed
 from seqkeras.pipelines.files import read_json, write_json
 from seqkeras.pipelines.vocabulary import unicode_text
 from seqkeras.tokens import UNKNOWN_LABEL

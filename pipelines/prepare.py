@@ -10,8 +10,8 @@ from numbers import Number
 import numpy as np
 import tensorflow as tf
 
+from seqkeras.arguments import switch, whole_or_none
 from seqkeras.pipelines import batching
-from seqkeras.pipelines.arguments import switch, whole_or_none
 from seqkeras.pipelines.columns import ended, lengths_of
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.splits import shared

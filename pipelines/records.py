@@ -8,7 +8,7 @@ from numbers import Integral
 
 import numpy as np
 
-from seqkeras.pipelines.arguments import listed, shown
+from seqkeras.arguments import listed, shown
 
 
 class Places(Sequence):

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
-from seqkeras.pipelines.arguments import switch, whole
+from seqkeras.arguments import switch, whole
 from seqkeras.pipelines.batching import order
 from seqkeras.pipelines.columns import ids, tokenizer_for, windows
 from seqkeras.pipelines.prepare import Data, described, fitted

@@ -5,8 +5,8 @@ from collections import Counter
 
 import numpy as np
 
+from seqkeras.arguments import listed, shown, whole
 from seqkeras.pipelines import mistakes
-from seqkeras.pipelines.arguments import listed, shown, whole
 from seqkeras.pipelines.classes import names
 from seqkeras.pipelines.columns import texts
 from seqkeras.pipelines.records import Places, Records

@@ -9,7 +9,7 @@ are told at `classification`. Every function returns `Data`.
 import numpy as np
 import tensorflow as tf
 
-from seqkeras.pipelines.arguments import whole_or_none
+from seqkeras.arguments import whole_or_none
 from seqkeras.pipelines.classes import LabelColumn
 from seqkeras.pipelines.columns import (
     characters_for,

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import tensorflow as tf
 
-from seqkeras.pipelines.arguments import listed, whole
+from seqkeras.arguments import listed, whole
 from seqkeras.pipelines.files import write_json
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 

@@ -7,7 +7,7 @@ from functools import cache
 
 import tensorflow as tf
 
-from seqkeras.pipelines.arguments import listed, switch, whole
+from seqkeras.arguments import listed, switch, whole
 from seqkeras.pipelines.vocabulary import Tokenizer, Vocabulary, unicode_text, unicode_texts
 
 

@@ -7,7 +7,6 @@ ENCODERS = {  # `encoder=` of models that read
     "window": {"window", "embedding_units"},
     "bag": {"embedding_units"},
 }
-CHARACTERS = {True: {"character_encoder", "character_units", "word_length"}}  # of words read by their characters
 FORECASTERS = {  # `encoder=` of a forecaster
     "recurrent": {"units", "num_layers", "dropout", "cell"},
     "convolution": {"units", "num_layers", "dropout"},
@@ -17,6 +16,9 @@ DECODERS = {  # `decoder=` of a language model
     "recurrent": {"cell", "embedding_units", "recurrent_dropout", "zoneout", "residual"},
     "transformer": {"num_heads", "ff_units", "max_length", "norm", "positions", "tied_embeddings"},
 }
+
+
+SPELLING = {"character_encoder", "character_units", "word_length"}  # have a use where there is a `character_vocab_size`
 
 
 def without_use(choice, table, names):

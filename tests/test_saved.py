@@ -41,6 +41,12 @@ def test_saved_joint_tagger():
         np.testing.assert_allclose(got[name], expected, atol=1e-5)
 
 
+def test_saved_classifier_with_arguments_that_have_no_use():
+    model = keras.models.load_model(SAVED / "classifier.keras")
+    ids = np.array([[4, 5, 6], [7, 8, 0]], "int32")
+    np.testing.assert_allclose(outputs(model, ids), KNOWN["classifier_model"], atol=1e-5)
+
+
 def test_saved_bundle():
     bundle = export.load_bundle(SAVED / "classifier")
     for text, expected in KNOWN["classifier"].items():

@@ -4,7 +4,7 @@ import os
 import re
 from itertools import groupby
 
-from seqkeras.pipelines.arguments import shown, whole
+from seqkeras.arguments import shown, whole
 from seqkeras.pipelines.readers.texts import side_by_side
 from seqkeras.pipelines.records import gathered
 from seqkeras.pipelines.text_files import lines_of

@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from seqkeras.pipelines.arguments import switch
+from seqkeras.arguments import switch
 from seqkeras.pipelines.readers.tables import check_width, chosen_columns, column_numbers, divided, rows_of
 from seqkeras.pipelines.records import parsed
 from seqkeras.pipelines.text_files import lines_of

@@ -3,7 +3,7 @@
 import json
 import re
 
-from seqkeras.pipelines.arguments import listed, shown
+from seqkeras.arguments import listed, shown
 from seqkeras.pipelines.records import parsed
 from seqkeras.pipelines.text_files import lines_of
 

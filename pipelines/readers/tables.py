@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import chain
 from numbers import Integral
 
-from seqkeras.pipelines.arguments import listed, switch
+from seqkeras.arguments import listed, switch
 from seqkeras.pipelines.records import column_number, gathered
 from seqkeras.pipelines.text_files import lines_of, unzipped
 

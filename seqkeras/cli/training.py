@@ -16,6 +16,7 @@ from pathlib import Path
 import keras
 
 from seqkeras import folders, pipelines, public, search
+from seqkeras.choices import without_use
 from seqkeras.cli import integrity, preconditions, progress, sources
 from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import files
@@ -65,7 +66,9 @@ def build(settings, tokenizers, labels):
         sizes["target_vocab_size"] = tokenizers["target"].vocab_size
     first = next(iter(tokenizers.values()))
     model = getattr(public, settings["model"])
-    if "max_length" in inspect.signature(model).parameters:
+    encoder = settings["options"].get("encoder", "recurrent")
+    idle = without_use(encoder, model.uses.get("encoder", {}), ["max_length"])
+    if "max_length" in inspect.signature(model).parameters and not idle:
         sizes["max_length"] = settings["max_length"]
     return model(vocab_size=first.vocab_size, **sizes, **settings["options"])
 

@@ -22,7 +22,7 @@ class Embedding(keras.layers.Embedding):
             inputs = ops.where(inputs < 0, min(UNKNOWN, self.input_dim - 1), inputs)
         else:
             arguments.between(0, self.input_dim - 1, ids=inputs)
-            arguments.whole(ids=inputs)
+            arguments.without_fraction(ids=inputs)
         return super().call(inputs)
 
     def quantize(self, mode=None, type_check=True, config=None):

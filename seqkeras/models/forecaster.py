@@ -79,6 +79,8 @@ class Forecaster(SequenceModel):
     Call arguments: values [B, window, D]. Returns: [B, horizon, D], with quantiles [B, horizon, D, Q].
     """
 
+    uses = {"encoder": FORECASTERS}
+
     def __init__(
         self,
         input_units,

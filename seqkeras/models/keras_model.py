@@ -2,6 +2,8 @@
 
 import keras
 
+from seqkeras.choices import without_use
+
 LAYOUT, FIRST_OF_LAYOUT = 2, "0.2"  # of `.keras` files: where weights are in them
 MOVED = {"LanguageModel", "TransformerSeq2Seq"}  # whose weights were elsewhere in layout 1, whatever their arguments
 
@@ -14,6 +16,8 @@ class KerasModel(keras.Model):
     refused before anything is changed.
     """
 
+    uses = {}  # argument -> its table in `choices`
+
     def get_config(self):
         return {**super().get_config(), "layout": LAYOUT}
 
@@ -25,6 +29,9 @@ class KerasModel(keras.Model):
             ValueError: of an older layout, in which the weights of such a model have other names.
         """
         layout, config = config.get("layout", 1), {key: one for key, one in config.items() if key != "layout"}
+        if layout == 1:  # which held arguments without a use
+            idle = {name for choice, table in cls.uses.items() for name in without_use(config[choice], table, config)}
+            config = {key: one for key, one in config.items() if key not in idle}
         moved = "transformer" in (config.get("encoder"), config.get("decoder")) or cls.__name__ in MOVED
         if layout < LAYOUT and moved:
             raise ValueError(

@@ -45,6 +45,7 @@ class LanguageModel(SequenceModel):
     """
 
     task = "continue"
+    uses = {"decoder": DECODERS}
     unknown_target = UNKNOWN
 
     def __init__(

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from seqkeras import arguments
-from seqkeras.choices import CHARACTERS, ENCODERS
+from seqkeras.choices import ENCODERS, SPELLING
 from seqkeras.encoders.bag import BagEncoder
 from seqkeras.encoders.convolution import ConvolutionEncoder
 from seqkeras.encoders.recurrent import RecurrentEncoder
@@ -63,6 +63,7 @@ class Reader(SequenceModel):
     """
 
     shares_arguments = True
+    uses = {"encoder": ENCODERS}
     encoders = ("recurrent", "transformer", "convolution")
 
     def __init__(
@@ -105,7 +106,7 @@ class Reader(SequenceModel):
         self._check_input()
         arguments.used("encoder", encoder, ENCODERS, self)
         if character_vocab_size is None:
-            arguments.used("character_vocab_size", None, CHARACTERS, self)
+            arguments.used("character_vocab_size", None, {"a number": SPELLING}, self)
         self._build_parts()
 
     def _check_input(self):

@@ -45,13 +45,13 @@ class Limits:
                     "build the model with a larger max_length or shorten the sequences"
                 )
             arguments.between(0, count - 1, **{name: ids})
-            arguments.whole(**{name: ids})
+            arguments.without_fraction(**{name: ids})
         for name, count in self.targets.items():
             labels, weight = _numbers(y, name, name is None), _numbers(sample_weight, name, True)
             if labels is not None:
                 labels = _weighted(labels, weight)
                 arguments.between(UNKNOWN_LABEL, count - 1, labels=labels)
-                arguments.whole(labels=labels)
+                arguments.without_fraction(labels=labels)
 
     def watch(self, x, y=None, sample_weight=None):
         """x as a data set that checks each of its batches; arrays are checked at once and returned."""
