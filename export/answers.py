@@ -5,6 +5,7 @@ import numpy as np
 from seqkeras.export.loaded_bundle import Bundle
 from seqkeras.export.reading_bundles import Classifier, JointTagger, Tagger
 from seqkeras.export.writing_bundles import Generator, LanguageModel, Translator
+from seqkeras.tasks import TASKS
 
 
 class Forecaster(Bundle):
@@ -19,12 +20,9 @@ class Forecaster(Bundle):
         return said * deviation + mean
 
 
-TASKS = {
-    "classify": Classifier,
-    "tag": Tagger,
-    "understand": JointTagger,
-    "translate": Translator,
-    "generate": Generator,
-    "continue": LanguageModel,
-    "forecast": Forecaster,
-}
+CLASSES = (Classifier, Tagger, JointTagger, Translator, Generator, LanguageModel, Forecaster)
+
+
+def of(task):
+    """The class that answers a task."""
+    return next(one for one in CLASSES if one.__name__ == TASKS[task].answers)

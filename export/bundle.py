@@ -14,6 +14,8 @@ from seqkeras.export import quantize as weights
 from seqkeras.export.parity import check_metric, parity, rounding
 from seqkeras.export.tflite import checked_length, to_tflite
 from seqkeras.pipelines.tokenizers import load as load_tokenizer
+from seqkeras.signatures import main
+from seqkeras.tasks import TASKS
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 PACKAGES = ("seqkeras", "keras", "tensorflow", "tensorflow-text", "sentencepiece", "ai-edge-litert")
@@ -75,7 +77,7 @@ def write_bundle(
     length, quality = checked_length(model, length), None if quality is None else _figures(quality)
     _check_options(quantize, strategy, metric, bound)
     in_file = {"quantize": quantize, "strategy": strategy, "growth": growth, "num_threads": num_threads}
-    task, (_, specs) = next(iter(model.signatures(1, length).items()))
+    task, _, specs = main(model, 1, length)
     beside = Beside(task, specs, model, tokenizers, labels, scale, inputs, quality)
     with folders.written(folder) as new:
         return _write(new, model, length, beside, in_file, metric, bound)
@@ -97,7 +99,7 @@ class Beside:
         self.task, self.labels, self.inputs, self.quality = task, labels, inputs, quality
         self.tokenizers = given.checked_tokenizers(task, specs, model, tokenizers)
         self.names = given.checked_names(labels, model)
-        if self.names is None and task in manifests.LABELLED:
+        if self.names is None and TASKS[task].labels:
             raise ValueError("Expected the names of the classes. Received: labels=None")
         self.scale = _checked_scale(task, specs, scale)
         shapes = {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()}
@@ -218,7 +220,7 @@ def _figures(quality):
 
 def _checked_scale(task, inputs, scale):
     """The scale as plain lists, a number each variable; None where there is none."""
-    if scale is None and task not in manifests.SCALED:
+    if scale is None and not TASKS[task].scaled:
         return None
     if not isinstance(scale, Mapping) or not {"mean", "deviation"} <= set(scale):
         raise ValueError(

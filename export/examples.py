@@ -7,6 +7,7 @@ import numpy as np
 from seqkeras import arguments
 from seqkeras.export import given
 from seqkeras.export.quality import HeldOut
+from seqkeras.signatures import main
 from seqkeras.tokens import PAD
 
 
@@ -29,7 +30,7 @@ def held_out(batches, n, model):
     if not isinstance(batches, Iterable):
         raise ValueError(f"Expected batches of examples. Received: batches of type {type(batches).__name__}")
     given.check_model(model)
-    _, specs = next(iter(model.signatures(None, None).values()))
+    _, _, specs = main(model, None, None)
     extra = model.extra_inputs(None) if hasattr(model, "extra_inputs") else {}
     wanted = [name for name in specs if name not in extra]
     columns, targets = {name: [] for name in wanted}, []

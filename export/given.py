@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Set
 import keras
 import numpy as np
 
-from seqkeras import arguments
+from seqkeras import arguments, signatures
 from seqkeras.export import quantize
-from seqkeras.export.manifest import TASKS, THREADS, roles
+from seqkeras.export.manifest import THREADS
 from seqkeras.pipelines.tokenizers import Tokenizer, WordCharacters, Words
+from seqkeras.tasks import TASKS, roles
 
 SIZES = {  # constructor arguments that say how many numbers an input may be, from 0
     **dict.fromkeys(("ids", "source", "prompt"), "vocab_size"),
@@ -147,7 +148,7 @@ def examples(model, inputs, specs):
     if own:
         drawn = model.drawn(len(next(iter(arrays.values()))), np.zeros)
         arrays |= {name: keras.ops.convert_to_numpy(drawn[name]) for name in own}
-    _, free = next(iter(model.signatures(None, None).values()))
+    _, _, free = signatures.main(model, None, None)
     padded, lengths = {}, {}
     for name, array in arrays.items():
         shape, _ = specs[name]

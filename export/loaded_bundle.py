@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from seqkeras.export import manifest as manifests
 from seqkeras.export.given import real_numbers
+from seqkeras.tasks import READS
 from seqkeras.tokens import END, PAD
 
 
@@ -49,7 +49,7 @@ class Bundle:
         if not isinstance(text, str):
             several = "; ask one by one" if isinstance(text, (list, tuple)) else ""
             raise ValueError(f"Expected a text. Received: {type(text).__name__}{several}")
-        role = manifests.READ[name]
+        role = READS[name]
         ids = self._tokenizers[role].encode(text)
         if len(ids) < fewest:
             raise ValueError(f"Expected a text of at least one token. Received: text={text!r}")

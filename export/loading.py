@@ -4,11 +4,11 @@ from numbers import Integral
 from pathlib import Path
 
 from seqkeras import arguments
-from seqkeras.export import given
+from seqkeras.export import answers, given
 from seqkeras.export import manifest as manifests
-from seqkeras.export.answers import TASKS
 from seqkeras.export.runtime import RUNTIMES
 from seqkeras.pipelines import tokenizers
+from seqkeras.tasks import TASKS
 
 MODEL = "model.tflite"
 
@@ -46,7 +46,7 @@ def load(folder, runtime="interpreter", num_threads=None, seed=None):
     roles = {role: tokenizers.load(folder / "tokenizers" / role) for role in manifest["tokenizers"]}
     _check_sizes(roles, manifest)
     given.check_characters(roles, model.inputs(manifest["task"]))
-    return TASKS[manifest["task"]](manifest, model, roles, seed)
+    return answers.of(manifest["task"])(manifest, model, roles, seed)
 
 
 def _running(path, data, runtime, num_threads, manifest):
@@ -71,7 +71,7 @@ def _check_sizes(roles, manifest):
     logits = manifest["signatures"].get("step", {}).get("outputs", {}).get("logits", {"shape": []})["shape"]
     for role, tokenizer in roles.items():
         sizes = [manifest["tokenizers"][role].get("vocab_size", tokenizer.vocab_size)]
-        if role == manifests.WRITTEN.get(manifest["task"]):
+        if role == TASKS[manifest["task"]].writes:
             sizes += logits[-1:]
         for size in sizes:
             if size != tokenizer.vocab_size:

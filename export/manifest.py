@@ -12,19 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from seqkeras.search.sampling import HOTTEST
+from seqkeras.tasks import TASKS, roles
 
-TASKS = ("classify", "tag", "understand", "translate", "generate", "continue", "forecast")
-READ = {"ids": "text", "characters": "characters", "source": "source", "prompt": "text"}  # inputs: by which tokenizer
-WRITTEN = {"translate": "target", "generate": "target", "continue": "text"}  # what tasks answer: by which tokenizer
-LABELLED = ("classify", "tag", "understand", "generate")  # tasks that need names of the classes,
-SCALED = ("forecast",)  # mean and deviation of the values that were learnt from
 THREADS = 256  # more than any machine of this kind has a use for
 LARGEST, LARGEST_MANIFEST = 2**32, 2**26  # bytes
-
-
-def roles(task, inputs):
-    """The tokenizers that a task needs whose signature takes these inputs, sorted."""
-    return sorted({READ[name] for name in inputs if name in READ} | {WRITTEN[one] for one in [task] if one in WRITTEN})
 
 
 def unlisted(folder, manifest):
@@ -102,21 +93,21 @@ def _check(manifest):
     _expect(threads, int, "num_threads")
     must(0 < threads <= THREADS, f"num_threads from 1 to {THREADS}", threads)
     must(given == roles(task, inputs), f"tokenizers for {roles(task, inputs)}", given)
-    if task in LABELLED:
-        labels, several = manifest.get("labels"), task == "understand"
+    if TASKS[task].labels:
+        labels, several = manifest.get("labels"), TASKS[task].labels == "each output"
         _expect(labels, {str: [str]} if several else [str], "labels")
         named = labels if several else dict.fromkeys(outputs, labels)
         must(labels and all(named.values()), "one label or more", labels)
         must(all(len(set(names)) == len(names) for names in named.values()), "distinct labels", labels)
         had = {name: [len(names)] for name, names in named.items()}
         sizes = {name: one["shape"][-1:] for name, one in outputs.items()}
-        must(task == "generate" or had == sizes, f"{sizes} labels", had)
+        must(TASKS[task].labels == "input" or had == sizes, f"{sizes} labels", had)
     if "temperature" in inputs:
         _expect(manifest.get("temperature"), Real, "temperature")
         must(0 <= manifest["temperature"] <= HOTTEST, f"temperature from 0 to {HOTTEST:g}", manifest["temperature"])
     outputs = manifest.setdefault("outputs", "class")
     must(outputs in ("class", "labels", "values"), "outputs that are class, labels or values", outputs)
-    if manifest.setdefault("scale") is not None or task in SCALED:
+    if manifest.setdefault("scale") is not None or TASKS[task].scaled:
         check_scale(manifest["scale"], inputs.get("values", {"shape": []})["shape"][-1:])
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from seqkeras.export.saved_model import traced
 from seqkeras.rnn import loops, recurrence
+from seqkeras.signatures import main
 from seqkeras.tokens import END, PAD, START
 
 CHUNK = 64  # rows a call where the batch is free
@@ -19,7 +20,7 @@ class Reference:
         self.model = model
         with recurrence.looping(loops.inference_loop):  # on a GPU too, whose own loops round otherwise
             self._functions = traced(model)
-        self.task = next(iter(self._functions))
+        self.task, _, _ = main(model, None, None)
         self.writes, self.streams = "encode" in self._functions, getattr(model, "streams", False)
 
     def run(self, inputs):

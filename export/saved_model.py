@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from seqkeras import folders
 from seqkeras.export import given
-from seqkeras.export.manifest import READ
 from seqkeras.rnn import loops, recurrence
+from seqkeras.signatures import main
+from seqkeras.tasks import READS, TASKS
 from seqkeras.tokens import END
 
 PARTS = {"saved_model.pb", "fingerprint.pb", "assets", "variables"}  # of a SavedModel
@@ -43,7 +44,7 @@ def to_saved_model(model, folder, tokenizers=None, labels=None):
         )
     names = given.checked_names(labels, model)
     if tokenizers:
-        task, (_, specs) = next(iter(model.signatures(None, None).items()))
+        task, _, specs = main(model, None, None)
         tokenizers = given.checked_tokenizers(task, specs, model, tokenizers)
     with recurrence.looping(loops.inference_loop):
         functions = traced(model)
@@ -91,12 +92,12 @@ def _by_name(function):
 
 def _on_text(model, functions, tokenizers, names):
     """The signature on strings, of which `OnText` has one per task: dict of its name -> concrete function."""
-    task, on_text = next(iter(functions)), OnText(model, functions, tokenizers, names)
-    function = getattr(on_text, f"{task}_text", None)
-    if function is None:
-        tasks = ", ".join(name.removesuffix("_text") for name in vars(OnText) if name.endswith("_text"))
+    task, _, _ = main(model, None, None)
+    if task not in TASKS or not TASKS[task].strings:
+        tasks = ", ".join(name for name, one in TASKS.items() if one.strings)
         raise ValueError(f"Expected a task among {tasks} for strings. Received: task={task!r}")
-    spec = tf.TensorSpec([None], tf.string, "label" if task == "generate" else "text")
+    function = getattr(OnText(model, functions, tokenizers, names), f"{task}_text")
+    spec = tf.TensorSpec([None], tf.string, TASKS[task].strings)
     return {f"{task}_text": tf.function(function, autograph=False).get_concrete_function(spec)}
 
 
@@ -143,8 +144,8 @@ class OnText:
         """Texts [B] as the inputs of a task."""
         inputs = {}
         for name, spec in self.functions[task].structured_input_signature[1].items():
-            if name in READ:
-                ids = self.tokenizers[READ[name]].encode_batch(text)
+            if name in READS:
+                ids = self.tokenizers[READS[name]].encode_batch(text)
                 if name == "source":
                     ids = tf.concat([ids, tf.fill([tf.shape(text)[0], 1], END)], axis=1)
                 inputs[name] = tf.cast(ids.to_tensor(shape=spec.shape), tf.int32)

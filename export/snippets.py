@@ -6,7 +6,7 @@ Numbers in, numbers out, and above them a line for each that says what they are.
 from math import prod
 from pathlib import Path
 
-from seqkeras.export.manifest import READ, WRITTEN
+from seqkeras.tasks import READS, TASKS
 from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 MEANT = {
@@ -150,15 +150,15 @@ def notes(manifest):
         behind = ", scaled: value = next * deviation + mean, as above"
     said = []
     for name, one in signature["inputs"].items():
-        if name in READ:
-            end = f", END ({END}) behind them" if tokenizers[READ[name]]["end"] else ""
+        if name in READS:
+            end = f", END ({END}) behind them" if tokenizers[READS[name]]["end"] else ""
             each = ", a row a word" if len(one["shape"]) == 3 else ""
-            meant = f"ids that tokenizers/{READ[name]} makes of the text{each}{end}, then PAD ({PAD})"
+            meant = f"ids that tokenizers/{READS[name]} makes of the text{each}{end}, then PAD ({PAD})"
         else:
             meant = MEANT[name].format(scaled=before, temperature=manifest.get("temperature"))
         said.append(f"{name}, {one['dtype']} {one['shape']}: {meant}.")
     for name, one in signature["outputs"].items():
-        meant = ANSWERS[name].format(scaled=behind, role=WRITTEN.get(manifest["task"]))
+        meant = ANSWERS[name].format(scaled=behind, role=TASKS[manifest["task"]].writes)
         said.append(f"{name} (the answer), {one['dtype']} {one['shape']}: {meant}.")
     for role, one in tokenizers.items():
         said.append(

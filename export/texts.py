@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqkeras.export.dependence import CHOOSING
-from seqkeras.export.manifest import READ, WRITTEN
+from seqkeras.tasks import READS, TASKS
 from seqkeras.tokens import END, PAD
 
 CLOSE = 1e-5  # how far two probabilities may lie apart, or two logarithms of their size
@@ -29,8 +29,8 @@ def compared(signatures, task, inputs, tokenizers, labels):
     if "label" in inputs:
         texts, ids = [labels[one] for one in inputs["label"]], {"label": inputs["label"]}
     else:
-        (name,) = (name for name in inputs if name in READ and name != "characters")
-        tokenizer = tokenizers[READ[name]]
+        (name,) = (name for name in inputs if name in READS and name != "characters")
+        tokenizer = tokenizers[READS[name]]
         texts = [text for text in tokenizer.decode(inputs[name]) if tokenizer.encode(text)]
         ids, faults = _read(texts, inputs, tokenizers)
         if faults or not texts:
@@ -41,7 +41,7 @@ def compared(signatures, task, inputs, tokenizers, labels):
         said = _run(signatures[f"{task}_text"], {"label" if "label" in ids else "text": texts})
         if said["text"].shape != (len(texts),) or not (said["log_probability"] <= CLOSE).all():
             return len(texts), [f"the signature on strings gives {said}"]
-        strings = {**written, "text": tokenizers[WRITTEN[task]].decode_batch(written["ids"]).numpy()}
+        strings = {**written, "text": tokenizers[TASKS[task].writes].decode_batch(written["ids"]).numpy()}
     else:
         written = _run(signatures[task], ids)
         strings = _run(signatures[f"{task}_text"], {"label" if "label" in ids else "text": texts})
@@ -56,9 +56,9 @@ def _read(texts, inputs, tokenizers):
     """(dict of ids as the model takes them, messages about texts that Python and the graph read differently)."""
     read, faults = {}, []
     for name, array in inputs.items():
-        if name not in READ:
+        if name not in READS:
             continue
-        tokenizer = tokenizers[READ[name]]
+        tokenizer = tokenizers[READS[name]]
         rows = tokenizer.encode(texts)
         graph = tokenizer.encode_batch(tf.constant(texts, tf.string)).to_list() if texts else []
         faults += [
@@ -73,8 +73,8 @@ def _read(texts, inputs, tokenizers):
 
 def _as_text(task, written, tokenizers, labels):
     """What the signature on strings should say where that on ids says `written`."""
-    if task in WRITTEN:
-        texts = np.array([text.encode() for text in tokenizers[WRITTEN[task]].decode(written["ids"])], object)
+    if TASKS[task].writes:
+        texts = np.array([text.encode() for text in tokenizers[TASKS[task].writes].decode(written["ids"])], object)
         return {"text": texts, "log_probability": written["log_probability"]}
     if task == "classify":
         return {**written, "label": np.array([labels[one].encode() for one in written["probabilities"].argmax(-1)])}

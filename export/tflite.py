@@ -30,6 +30,7 @@ from seqkeras.export.rewriting import rewritten
 from seqkeras.export.runtime import Interpreter
 from seqkeras.export.saved_model import save
 from seqkeras.rnn import recurrence
+from seqkeras.signatures import main
 from seqkeras.tokens import START
 
 ROUNDS, ROWS = 7, 10  # in which strategies take turns to be measured; inputs
@@ -75,7 +76,7 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
     if quantize == "float16":
         model = weights.in_float16(model)
     length, path = checked_length(model, length), Path(path)
-    task, (_, specs) = next(iter(model.signatures(1, length).items()))
+    task, _, specs = main(model, 1, length)
     if inputs is not None:
         inputs = given.examples(model, inputs, {name: (tuple(spec.shape), spec.dtype) for name, spec in specs.items()})
     folders.make(path.parent)

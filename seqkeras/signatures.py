@@ -7,6 +7,20 @@ def spec(*shape, dtype="int32"):
     return keras.KerasTensor(shape, dtype=dtype)
 
 
+def main(model, batch, length):
+    """What a model does for a caller: (its `task`, the function, the shapes of its inputs).
+
+    The task of a model that writes and has no search around it is "encode": its file has no more than the steps.
+    """
+    signatures = model.signatures(batch, length)
+    task = getattr(model, "task", None)
+    if task not in signatures:
+        task = "encode" if "encode" in signatures else next(iter(signatures)) if len(signatures) == 1 else None
+    if task is None:
+        raise ValueError(f"Expected a model whose `task` is among its signatures. Received: {', '.join(signatures)}")
+    return task, *signatures[task]
+
+
 def stepwise(model, inputs):
     """`encode` (inputs -> state) and `step` (ids and state -> logits and state), for a caller with its own loop."""
 

@@ -24,9 +24,9 @@ import seqkeras
 from seqkeras import cli, folders
 from seqkeras.__main__ import main, one_line
 from seqkeras.cli import commands, integrity, options, runs, settings, sources, tables, training, usage
-from seqkeras.cli.tasks import TASKS
 from seqkeras.models import sequence_model
 from seqkeras.pipelines import Labels, readers, vocabulary
+from seqkeras.tasks import COMMANDS
 from seqkeras.tokens import END, PAD
 from seqkeras.training import report
 
@@ -142,11 +142,11 @@ FROM_THE_DATA = ("vocab_size", "target_vocab_size", "num_classes", "num_tags", "
 NOT_ON_THE_COMMAND_LINE = ("outputs", "character_vocab_size", "character_encoder", "character_units", "word_length")
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", COMMANDS)
 def test_help_of_a_task_has_a_flag_for_every_option_of_its_models(task, capfd):
     assert main(["train", task, "--help"]) == 0
     said = capfd.readouterr().out
-    for model in TASKS[task].models:
+    for model in COMMANDS[task].models:
         constructor = inspect.signature(getattr(seqkeras, model)).parameters
         wanted = {
             name: parameter.default

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from seqkeras.export import load_bundle
 from seqkeras.export import runtime as runtimes
-from seqkeras.export.answers import Forecaster, Tagger, Understander
+from seqkeras.export.answers import Forecaster, JointTagger, Tagger
 from seqkeras.export.runtime import Compiled, Interpreter
 from seqkeras.pipelines import Characters, Words
 from seqkeras.tokens import END
@@ -151,7 +151,7 @@ def test_a_tagger_answers_words_as_they_were_written_and_spans():
     tagged = [("to", "O", 0.5), ("New", "B-city", 0.5), ("Yörk", "I-city", 0.5), (",", "B-city", 0.5)]
     assert tag("to New Yörk,") == tagged
     assert tag.spans("to New Yörk,") == [("city", "New Yörk", 1, 3, 0.25), ("city", ",", 3, 4, 0.5)]
-    understand = Understander(
+    understand = JointTagger(
         tagging_manifest("understand", {"tags": BIO, "label": ["a", "b"]}),
         Fixed(tags=SAID, label=np.array([[0.25, 0.75]])),
         {"text": words},

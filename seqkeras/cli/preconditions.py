@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from seqkeras.cli import settings
-from seqkeras.cli.tasks import TASKS
 from seqkeras.folders import locked, tidy
+from seqkeras.tasks import COMMANDS
 
 PARTS = {  # of a run, beside its tokenizers and its bundle
     *("model.keras", "settings.json", "manifest.json", "history.csv", "labels.json", "held_out.jsonl.gz"),
@@ -28,7 +28,7 @@ def met(asked):
         wanted = settings.of(asked)
         folder = run_folder(asked)
         for name in settings.files(wanted):
-            expect_file(name, folders=TASKS[wanted["task"]].folder is not None)
+            expect_file(name, folders=COMMANDS[wanted["task"]].folder is not None)
         expect_free(folder, asked.overwrite)
     elif asked.command != "demo":
         expect_run(folder)

@@ -19,8 +19,8 @@ import numpy as np
 from seqkeras import export, pipelines, search
 from seqkeras.cli import integrity, preconditions, progress, training
 from seqkeras.cli.settings import load as load_settings
-from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import classes, readers
+from seqkeras.tasks import COMMANDS
 from seqkeras.tokens import END, PAD
 from seqkeras.training import metrics, scores
 from seqkeras.training.spans import in_bio, spans
@@ -67,7 +67,7 @@ class Run:
         if self.task == "generate":
             return [[self.labels.index(text)] for text in texts]
         source = self.task == "translate"
-        rows = self.tokenizers[TASKS[self.task].roles[0]].encode(list(texts))
+        rows = self.tokenizers[COMMANDS[self.task].roles[0]].encode(list(texts))
         for text, row in zip(texts, rows, strict=True):
             if not row:
                 raise ValueError(f"Expected text. Received: {text!r}, in which the tokenizer finds nothing")
@@ -143,7 +143,7 @@ class Run:
 
     def scored(self, data):
         """The scores of what the model says of the records in `data`, by names."""
-        records, columns = data.records["test"], TASKS[self.task].labels
+        records, columns = data.records["test"], COMMANDS[self.task].labels
         best = {column: [] for column in columns}
         for inputs, *_ in data.test:
             outputs = self.network.predict_on_batch(inputs)
@@ -153,7 +153,7 @@ class Run:
         for column, rows in best.items():
             labels = self.labels[column] if self.task == "joint" else self.labels
             before = f"{column} " if self.task == "joint" else ""
-            number = TASKS[self.task].columns.index(column)
+            number = COMMANDS[self.task].columns.index(column)
             if column == "tags":
                 true = [tags[: len(row)] for tags, row in zip(classes.tags(records, number), rows, strict=True)]
                 said = [[labels.names[i] for i in row[: len(tags)]] for tags, row in zip(true, rows, strict=True)]
@@ -200,7 +200,7 @@ class Run:
             references = records.column(1) if self.task == "translate" else self.answers(records.column(0))
             decode = self.tokenizers["target"].decode
             return lambda outputs: 1 - metrics.edit_rate(decode(outputs["ids"]), references)
-        wanted = {column: self.wanted(records, column) for column in TASKS[self.task].labels}
+        wanted = {column: self.wanted(records, column) for column in COMMANDS[self.task].labels}
 
         def right(outputs):
             """The share of right answers; of a joint task the mean of the two."""
@@ -217,7 +217,7 @@ class Run:
     def wanted(self, records, column):
         """The true ids of a column of labels, -1 where unknown, and where they are: [N] of a label, [N, T] of tags."""
         labels = self.labels[column] if self.task == "joint" else self.labels
-        number = TASKS[self.task].columns.index(column)
+        number = COMMANDS[self.task].columns.index(column)
         if column == "label":
             return labels.indices(classes.names(records, number)), np.ones(len(records), bool)
         rows = [labels.indices(tags)[: self.max_length] for tags in classes.tags(records, number)]
@@ -228,7 +228,7 @@ class Run:
 
     def held_out(self):
         """Records that the model has not learnt from."""
-        return readers.json_lines(self.folder / training.HELD_OUT, TASKS[self.task].columns)
+        return readers.json_lines(self.folder / training.HELD_OUT, COMMANDS[self.task].columns)
 
 
 def _ranked(labels, probabilities):
@@ -286,7 +286,7 @@ def load(folder):
     before, settings = integrity.identity(folder), load_settings(folder / "settings.json")
     if not integrity.check(folder):
         progress.say(f"{folder} has no manifest.json, as an earlier version left it: its parts cannot be checked")
-    task = TASKS[settings["task"]]
+    task = COMMANDS[settings["task"]]
     tokenizers = {role: pipelines.load_tokenizer(folder / "tokenizers" / role) for role in task.roles}
     labels = load_labels(folder, task.labels)
     model = load_model(folder / integrity.MODEL)

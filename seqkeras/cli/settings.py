@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from seqkeras.cli import options, usage
-from seqkeras.cli.tasks import TASKS
+from seqkeras.tasks import COMMANDS
 
 NO_FILE = ("samples:", "tfds:")
 SHARE = "0.1"  # of the training records for validation, where nothing else is said
@@ -42,7 +42,7 @@ def _among(names):
 _FILES = "a list of names of files", _strings
 _TEXT = "a string", lambda value: isinstance(value, str)
 SETTINGS = {  # name -> (what is expected, whether a value is that)
-    "task": _among(TASKS),
+    "task": _among(COMMANDS),
     "data": _FILES,
     "validation": ("a list of names of files, or of one share", _strings),
     "test": _or_null(("a list of names of files, or of one share", _strings)),
@@ -116,7 +116,7 @@ def load(path):
 
 
 def _check_model(settings, path):
-    models = TASKS[settings["task"]].models
+    models = COMMANDS[settings["task"]].models
     if settings["model"] not in models:
         raise ValueError(
             f"Expected 'model' in {path} to be one of {', '.join(models)}. Received: {settings['model']!r}"

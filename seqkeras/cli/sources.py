@@ -5,10 +5,10 @@ from pathlib import Path
 
 from seqkeras.cli.preconditions import expect_file
 from seqkeras.cli.settings import SHARE, SHARES
-from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import readers, samples
 from seqkeras.pipelines.splits import checked
 from seqkeras.pipelines.text_files import unzipped
+from seqkeras.tasks import COMMANDS
 
 
 def splits(settings):
@@ -32,7 +32,7 @@ def is_share(named):
 
 def embedded(name, task):
     """`samples:NAME`, or with the number of examples `samples:NAME:SIZE`."""
-    wanted = TASKS[task].embedded
+    wanted = COMMANDS[task].embedded
     if wanted is None:
         raise ValueError(f"Expected a file, as no samples are embedded to {task}. Received: {name!r}")
     match = re.fullmatch(rf"samples:{wanted}(?::(\d+))?", name)
@@ -49,13 +49,13 @@ def read(paths, settings):
     One path is a folder (a folder a class, or a file a class; with words and tags `seq.in`, `seq.out` and `label`), a
     `.jsonl` file, `tfds:NAME/SPLIT`, or a table; of words and tags a CoNLL file. A list of words becomes a text.
     """
-    names = TASKS[settings["task"]].columns
+    names = COMMANDS[settings["task"]].columns
     return checked(_read(paths, settings), names, "the data")
 
 
 def _read(paths, settings):
     task, encoding, columns = settings["task"], settings["encoding"], settings["columns"]
-    names, path = TASKS[task].columns, paths[0]
+    names, path = COMMANDS[task].columns, paths[0]
     if settings["delimiter"] is not None and not _is_table(paths, task):
         raise ValueError(f"Expected a table, which --delimiter is for. Received: {' '.join(paths)}")
     if len(paths) == len(names) and task in BY_LINE:
@@ -71,7 +71,7 @@ def _read(paths, settings):
         if not name:
             raise ValueError(f"Expected tfds:NAME/SPLIT. Received: {path!r}")
         return readers.tfds(name, split, columns or names)
-    expect_file(path, folders=TASKS[task].folder is not None)
+    expect_file(path, folders=COMMANDS[task].folder is not None)
     if Path(path).is_dir():
         if task in BY_LINE:
             return BY_LINE[task](path, encoding=encoding).select(*names)

@@ -18,8 +18,8 @@ import keras
 from seqkeras import folders, pipelines, public, search
 from seqkeras.choices import without_use
 from seqkeras.cli import integrity, preconditions, progress, sources
-from seqkeras.cli.tasks import TASKS
 from seqkeras.pipelines import files
+from seqkeras.tasks import COMMANDS
 from seqkeras.training import distribution, losses, metrics
 
 FEWEST_BATCHES = 20  # batches an epoch; where there are more, those that are not full are left out, for XLA's sake
@@ -49,7 +49,7 @@ def prepare(records, settings, tokenizers=None, labels=None, **options):
         len(records.get("train", ())) < FEWEST_BATCHES * settings["batch_size"]
     )  # where every example of an epoch counts
     options |= {"num_buckets": settings["buckets"], "fixed_shapes": not few}
-    task = TASKS[settings["task"]]
+    task = COMMANDS[settings["task"]]
     if task.labels:
         options["labels"] = labels
     if len(task.roles) == 1:
@@ -129,7 +129,7 @@ def train(settings, data, held_out, folder, what):
     with distribution.strategy(settings["strategy"]).scope():
         model = build(settings, data.tokenizers, data.labels)
         compile_for(settings["task"], model, settings, data.steps["train"] * settings["epochs"])
-    writes = "target" in TASKS[settings["task"]].roles
+    writes = "target" in COMMANDS[settings["task"]].roles
     whole = search.Greedy(model, settings["max_length"]) if writes else model
     monitor = monitored(settings["task"], data.validation)
     fitted = {"train", "validation"} & set(data.steps)
@@ -156,7 +156,7 @@ def train(settings, data, held_out, folder, what):
 
 def monitored(task, validation):
     """The figure that is least in the best epoch."""
-    return ("val_" if validation else "") + ("perplexity" if "target" in TASKS[task].roles else "loss")
+    return ("val_" if validation else "") + ("perplexity" if "target" in COMMANDS[task].roles else "loss")
 
 
 def write(folder, settings, data, held_out):
@@ -165,7 +165,7 @@ def write(folder, settings, data, held_out):
         tokenizer.save(folder / "tokenizers" / role)
     save_labels(data.labels, folder)
     files.write_json(folder / "settings.json", settings)
-    names = TASKS[settings["task"]].columns
+    names = COMMANDS[settings["task"]].columns
     rows = (dict(zip(names, row, strict=True)) for row in held_out)
     lines = [json.dumps(row, ensure_ascii=False, default=lambda value: value.tolist()) for row in rows]  # NumPy's
     files.write_bytes(folder / HELD_OUT, gzip.compress("\n".join(lines).encode("utf-8"), mtime=0))

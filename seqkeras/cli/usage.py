@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seqkeras.choices import ENCODERS, without_use
 from seqkeras.cli import options
-from seqkeras.cli.tasks import TASKS
+from seqkeras.tasks import COMMANDS
 
 TRAINED_TOKENIZERS = ("characters", "bytes", "words", "unigram", "bpe")
 LARGEST_VOCABULARY = 1_000_000  # as in `pipelines.vocabulary`
@@ -74,7 +74,7 @@ def flags(asked, message):
 def _check_train(asked):
     if not asked.task:
         if not asked.settings:
-            asked.parser.error(f"expected a task ({', '.join(TASKS)}), or --from FILE")
+            asked.parser.error(f"expected a task ({', '.join(COMMANDS)}), or --from FILE")
         return
     if asked.settings:
         asked.parser.error("expected a task or --from FILE, which says the task too. Received: both")
@@ -122,7 +122,7 @@ def _train(commands):
     _kept(train)
     train.set_defaults(task=None, settings=None, overwrite=False)
     tasks = train.add_subparsers(metavar="TASK")
-    for task, entry in TASKS.items():
+    for task, entry in COMMANDS.items():
         made = _command(tasks, task, entry.help, usage=f"seqkeras train {task} FILE --name NAME [options]")
         made.set_defaults(task=task)
         _data(made, entry)

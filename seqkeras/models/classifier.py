@@ -26,6 +26,7 @@ class SequenceClassifier(Reader):
     Call arguments: as of `reader.Reader`. Returns: logits [B, num_classes].
     """
 
+    task = "classify"
     encoders = ("recurrent", "transformer", "convolution", "window", "bag")
 
     def __init__(
@@ -65,7 +66,7 @@ class SequenceClassifier(Reader):
         return {"probabilities": ops.softmax(self(inputs))}
 
     def signatures(self, batch, length):
-        return {"classify": (self.classify, self.reads(batch, length)), **self.streaming(batch)}
+        return {self.task: (self.classify, self.reads(batch, length)), **self.streaming(batch)}
 
     def step(self, inputs, state):
         """inputs of one step `{"ids": [B]}` or `{"values": [B, D]}`, state -> (as `classify` of all so far, state)."""

@@ -79,6 +79,7 @@ class Forecaster(SequenceModel):
     Call arguments: values [B, window, D]. Returns: [B, horizon, D], with quantiles [B, horizon, D, Q].
     """
 
+    task = "forecast"
     uses = {"encoder": FORECASTERS}
 
     def __init__(
@@ -164,7 +165,7 @@ class Forecaster(SequenceModel):
         return {"next": self(inputs["values"])}
 
     def signatures(self, batch, length):
-        return {"forecast": (self.forecast, self._reads(batch))}
+        return {self.task: (self.forecast, self._reads(batch))}
 
     def _reads(self, batch):
         return {"values": spec(batch, self.window, self.input_units, dtype="float32")}

@@ -29,6 +29,7 @@ class JointTagger(Reader):
     Call arguments: as of `SequenceTagger`. Returns: logits `{"tags": [B, T, C], "label": [B, K]}`.
     """
 
+    task = "understand"
     outputs_by_name = ("tags", "label")
 
     def __init__(
@@ -86,7 +87,7 @@ class JointTagger(Reader):
         }
 
     def signatures(self, batch, length):
-        return {"understand": (self.understand, self.reads(batch, length)), **self.streaming(batch)}
+        return {self.task: (self.understand, self.reads(batch, length)), **self.streaming(batch)}
 
     def step(self, inputs, state):
         """inputs of one step -> ({"tags": [B, C] of this step, "label": [B, K] of all so far}, state)."""

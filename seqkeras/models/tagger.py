@@ -30,6 +30,8 @@ class SequenceTagger(Reader):
     Call arguments: as of `reader.Reader`. Returns: logits [B, T, C].
     """
 
+    task = "tag"
+
     def __init__(
         self, vocab_size, num_classes, units=128, *, outputs="class", output_bias="frequencies", dropout=0.0, **kwargs
     ):
@@ -77,4 +79,4 @@ class SequenceTagger(Reader):
         return self._said(here, mask), state
 
     def signatures(self, batch, length):
-        return {"tag": (self.tag, self.reads(batch, length)), **self.streaming(batch)}
+        return {self.task: (self.tag, self.reads(batch, length)), **self.streaming(batch)}

@@ -75,6 +75,10 @@ class Search(KerasModel):
         limits = Limits(self.model.inputs_read()) if hasattr(self.model, "inputs_read") else Limits({})
         return super().predict(limits.watch(x), *args, **kwargs)
 
+    @property
+    def task(self):
+        return self.model.task
+
     def extra_inputs(self, batch):
         return {}
 
@@ -90,7 +94,7 @@ class Search(KerasModel):
         """The whole task beside the model's own `encode` and `step`."""
         signatures = self.model.signatures(batch, length)
         inputs = {**signatures["encode"][1], **self.extra_inputs(batch)}
-        return {self.model.task: (self.scored, inputs), **signatures}
+        return {self.task: (self.scored, inputs), **signatures}
 
 
 def log_probability(logits, ids):
