@@ -1,5 +1,5 @@
 # make demo · make picture · make test · make test-slow · make bench · make bench-train · make bench-memory ·
-# make bench-products · make bench-lengths · make bench-device · make bench-learning · make format
+# make bench-products · make bench-lengths · make bench-device · make bench-learning · make format · make lint
 # The environment is made when it is missing or when its requirements have changed. PYTHON=python3.12 chooses another.
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PEERS := .venv-bench/installed
 
-.PHONY: demo picture test test-slow bench bench-train bench-products bench-memory bench-lengths bench-device bench-learning format
+.PHONY: demo picture test test-slow bench bench-train bench-products bench-memory bench-lengths bench-device bench-learning format lint
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m seqkeras demo
@@ -45,6 +45,15 @@ bench-learning: $(INSTALLED) $(PEERS)
 format: $(INSTALLED)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+# The package as it is installed, by links: the type checker does not know of folders that lie elsewhere.
+lint: $(INSTALLED)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@here=$$(pwd); tree=$$(mktemp -d); trap 'rm -rf '$$tree EXIT; mkdir $$tree/seqkeras; \
+		ln -s $$here/seqkeras/* $$here/pipelines $$here/export $$tree/seqkeras; \
+		cd $$tree && MYPYPATH=$$tree $$here/$(BIN)/mypy --ignore-missing-imports --follow-imports=silent \
+		-p seqkeras.pipelines -p seqkeras.export
 
 $(INSTALLED): setup.cfg constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

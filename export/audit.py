@@ -1,7 +1,9 @@
 """What is inside a LiteRT file, read from the flatbuffer; refused where a phone's runtime would refuse it."""
 
+import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
@@ -14,7 +16,7 @@ _VARIABLES = {"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 _STATES = {schema.TensorType.RESOURCE, schema.TensorType.VARIANT}
 
 
-def audit(file, variables=False):
+def audit(file: str | os.PathLike[str] | bytes, variables: bool = False) -> dict[str, Any]:
     """Reads a LiteRT file and refuses what not every LiteRT runtime can run.
 
     Args:

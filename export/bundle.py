@@ -1,9 +1,11 @@
 """What leaves the house: one folder with the file, its tokenizers, a manifest that proves it, and code to paste."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,22 +24,22 @@ PACKAGES = ("seqkeras", "keras", "tensorflow", "tensorflow-text", "sentencepiece
 
 
 def write_bundle(
-    model,
-    folder,
-    length=None,
+    model: Any,
+    folder: str | os.PathLike[str],
+    length: int | None = None,
     *,
-    inputs,
-    tokenizers=None,
-    labels=None,
-    scale=None,
-    quantize=None,
-    metric=None,
-    bound=None,
-    quality=None,
-    strategy="loop",
-    growth=1.0,
-    num_threads=1,
-):
+    inputs: Mapping[str, np.ndarray],
+    tokenizers: Mapping[str, Any] | None = None,
+    labels: Any = None,
+    scale: Mapping[str, Any] | None = None,
+    quantize: str | None = None,
+    metric: Callable[[dict[str, np.ndarray]], float] | None = None,
+    bound: float | None = None,
+    quality: Mapping[str, Any] | None = None,
+    strategy: str = "loop",
+    growth: float = 1.0,
+    num_threads: int = 1,
+) -> dict[str, Any]:
     """Exports, audits and compares, and writes the bundle in one piece or not at all; an older bundle is replaced.
 
     Args:

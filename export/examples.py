@@ -1,6 +1,7 @@
 """Which examples a file is tried on: from the shortest to the longest, by the names that the model asks for."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from seqkeras.signatures import main
 from seqkeras.tokens import PAD
 
 
-def held_out(batches, n, model):
+def held_out(batches: Any, n: int, model: Any) -> HeldOut:
     """At most `n` examples of batches as the task functions make them, as `parity` takes them for `model`.
 
     They are taken in even steps from the shortest to the longest. Of a text to be continued the first half is the
@@ -33,7 +34,8 @@ def held_out(batches, n, model):
     _, _, specs = main(model, None, None)
     extra = model.extra_inputs(None) if hasattr(model, "extra_inputs") else {}
     wanted = [name for name in specs if name not in extra]
-    columns, targets = {name: [] for name in wanted}, []
+    columns: dict[str, list] = {name: [] for name in wanted}
+    targets = []
     for features, *said in batches:
         features = features if isinstance(features, dict) else {wanted[0]: features}
         if not features.keys() >= columns.keys():
@@ -68,7 +70,7 @@ def _targets(batches, rows):
     return _stacked([np.asarray(one) for one in batches])[rows]
 
 
-def spread(lengths, n):
+def spread(lengths: np.ndarray, n: int) -> np.ndarray:
     """Indices of at most `n` rows in even steps from the shortest to the longest."""
     order = np.argsort(lengths, kind="stable")
     return order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]

@@ -1,11 +1,13 @@
 """A bundle brought back: each of its files checked against the manifest, before anything is made of it."""
 
+import os
 from numbers import Integral
 from pathlib import Path
 
 from seqkeras import arguments
 from seqkeras.export import answers, given
 from seqkeras.export import manifest as manifests
+from seqkeras.export.loaded_bundle import Bundle
 from seqkeras.export.runtime import RUNTIMES
 from seqkeras.pipelines import tokenizers
 from seqkeras.tasks import TASKS
@@ -13,7 +15,12 @@ from seqkeras.tasks import TASKS
 MODEL = "model.tflite"
 
 
-def load(folder, runtime="interpreter", num_threads=None, seed=None):
+def load(
+    folder: str | os.PathLike[str],
+    runtime: str = "interpreter",
+    num_threads: int | None = None,
+    seed: int | None = None,
+) -> Bundle:
     """The bundle in `folder`, after each of its files was checked against the manifest.
 
     Args:

@@ -1,8 +1,11 @@
 """Whether the file says what the model says: Keras, SavedModel, LiteRT interpreter and CompiledModel side by side."""
 
+import os
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,17 +18,17 @@ from seqkeras.export.stepping import PROBABILITY, TIE, step_logits, stepped, str
 
 
 def parity(
-    model,
-    path,
-    inputs,
-    metric=None,
-    bound=None,
-    runtimes=tuple(RUNTIMES),
-    num_threads=1,
-    tokenizers=None,
-    labels=None,
-    targets=None,
-):
+    model: Any,
+    path: str | os.PathLike[str],
+    inputs: Mapping[str, np.ndarray],
+    metric: Callable[[dict[str, np.ndarray]], float] | None = None,
+    bound: float | None = None,
+    runtimes: Sequence[str] = tuple(RUNTIMES),
+    num_threads: int = 1,
+    tokenizers: Mapping[str, Any] | None = None,
+    labels: Any = None,
+    targets: Any = None,
+) -> dict[str, Any]:
     """Runs `inputs` through Keras, a SavedModel and LiteRT's runtimes, each twice in two orders, and compares.
 
     A float32 file: each token equal, each other output within 1e-5, log-probabilities, which are sums, within 1e-4. A

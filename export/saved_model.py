@@ -4,7 +4,10 @@ Loads with plain `tf.saved_model.load`; a string signature also wants `import te
 """
 
 import contextlib
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -18,7 +21,9 @@ from seqkeras.tokens import END
 PARTS = {"saved_model.pb", "fingerprint.pb", "assets", "variables"}  # of a SavedModel
 
 
-def to_saved_model(model, folder, tokenizers=None, labels=None):
+def to_saved_model(
+    model: Any, folder: str | os.PathLike[str], tokenizers: Mapping[str, Any] | None = None, labels: Any = None
+) -> None:
     """Writes `model` as a SavedModel, in one piece or not at all; a SavedModel already there is replaced.
 
     Args:

@@ -13,8 +13,10 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -38,15 +40,23 @@ PAYS = 1.05  # how many times as fast more threads than one have to be
 CALLS, LONG = 9, 50  # with each of them; milliseconds after which there are no more
 
 
-def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1.0, num_threads=1, inputs=None):
+def to_tflite(
+    model: Any,
+    path: str | os.PathLike[str],
+    length: int | None = None,
+    quantize: str | None = None,
+    strategy: str = "loop",
+    growth: float = 1.0,
+    num_threads: int = 1,
+    inputs: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
     """Writes `model` as a LiteRT file, in one piece or not at all; `audit` has found it clean.
 
     Args:
         model: anything with `signatures(batch, length)`: a `SequenceClassifier`, a search over a decoder.
         path: of the file.
         length: the longest input, static; None where the model's inputs are no longer or shorter.
-        quantize: None for float32, "float16" for weights rounded to 16 bits, half the size, or "int8" for 8-bit weights
-            (dynamic range).
+        quantize: None for float32, "float16" for weights rounded to 16 bits, or "int8" for 8-bit weights.
         strategy: how recurrent layers go over time, all with the same results: "loop", a WHILE operator, which stops at
             the end of a shorter input; "partly_unrolled", the same with four steps a round; "unrolled", without one;
             "auto", whichever is the fastest of them here and now; "fused", LiteRT's own operator for a whole layer of
@@ -57,16 +67,14 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
             constants become no larger, as mostly for characters; 2 or 3 make it so for many words too.
         num_threads: how many threads the file may take where it runs. "auto" measures with as many, and with one: small
             layers wait longer for a second thread than it saves.
-        inputs: what "auto" measures with, as `held_out` gives it: dict of arrays [n, ...] as the task's signature names
-            them; None for one input of the full length.
+        inputs: what "auto" measures with, as of `held_out`; None for one input of the full length.
 
     Returns:
-        What `audit` says of the file, the "strategy", "num_threads", how many the file should be given, and with "auto"
-        what was "measured", a list of dicts: "strategy", "num_threads", "milliseconds" an input.
+        What `audit` says of the file, its "strategy", "num_threads" it should be given, and with "auto" the "measured",
+        a list of dicts: "strategy", "num_threads", "milliseconds" per input.
 
     Raises:
-        ValueError: a model, or another of the arguments, that cannot be; the audit failed.
-        RuntimeError: the converter failed; the message holds what it said last.
+        ValueError: a model or another argument that cannot be; the audit failed. RuntimeError: the converter failed.
     """
     weights.check(quantize)
     arguments.choice(*loops.STRATEGIES, "auto", "fused", strategy=strategy)
@@ -86,14 +94,18 @@ def to_tflite(model, path, length=None, quantize=None, strategy="loop", growth=1
         files = {}
         for name in loops.STRATEGIES if strategy == "auto" else (strategy,):
             files[name] = _converted(model, Path(folder) / name, length, quantize, growth)
-        report = {"strategy": strategy, "num_threads": num_threads}
+        report: dict[str, Any] = {"strategy": strategy, "num_threads": num_threads}
         if strategy == "auto":
-            rows = measured(files, task, sorted({1, num_threads}), inputs)
-            fastest = min(rows, key=lambda row: row["milliseconds"] * (PAYS if row["num_threads"] > 1 else 1))
-            report = {**{name: fastest[name] for name in report}, "measured": rows}
+            report = _fastest(measured(files, task, sorted({1, num_threads}), inputs))
         report |= audit(files[report["strategy"]], variables=strategy == "fused")
         os.replace(files[report["strategy"]], path)
     return report
+
+
+def _fastest(rows):
+    """The strategy and number of threads of the fastest of what was `measured`, and all that was."""
+    row = min(rows, key=lambda row: row["milliseconds"] * (PAYS if row["num_threads"] > 1 else 1))
+    return {"strategy": row["strategy"], "num_threads": row["num_threads"], "measured": rows}
 
 
 def _converted(model, folder, length, quantize, growth):

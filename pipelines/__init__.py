@@ -11,12 +11,11 @@ Batches:    batching, dataset -> dataset functions.
 from seqkeras.pipelines import batching, readers, samples
 from seqkeras.pipelines.labels import Labels
 from seqkeras.pipelines.prepare import Data
-from seqkeras.pipelines.sequences import documents, forecasting
+from seqkeras.pipelines.sequences import documents, forecasting, language_model
 from seqkeras.pipelines.tasks import (
     classification,
     generation,
     joint_tagging,
-    language_model,
     series,
     tagging,
     translation,

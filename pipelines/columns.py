@@ -8,7 +8,7 @@ from seqkeras.pipelines.tokenizers import train_tokenizer
 from seqkeras.pipelines.values import steps
 from seqkeras.pipelines.vocabulary import Tokenizer, unicode_text
 from seqkeras.pipelines.words import WordCharacters, Words
-from seqkeras.tokens import END, START
+from seqkeras.tokens import END, PAD, START
 
 
 def texts(records, column):
@@ -141,3 +141,18 @@ def lengths_of(columns):
     return {
         name: column.row_lengths().numpy() for name, column in columns.items() if isinstance(column, tf.RaggedTensor)
     }
+
+
+def shifted(next_, before=START):
+    """What a model is fed while it learns to say `next`: `before`, then each id but the last. [B, T] -> [B, T]
+
+    Args:
+        before: an id, or an id a row [B].
+    """
+    before = tf.broadcast_to(tf.reshape(before, [-1, 1]), [tf.shape(next_)[0], 1])
+    return tf.concat([before, tf.where(next_ == END, PAD, next_)[:, :-1]], axis=1)
+
+
+def weight_of(ids):
+    """1 where an id is real, 0 where it is padding."""
+    return tf.cast(ids != PAD, tf.float32)

@@ -1,6 +1,8 @@
 """Class names and their indices."""
 
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ class Labels:
             raise ValueError(f"Expected distinct names, at least one. Received: names={self.names}")
 
     @classmethod
-    def train(cls, labels):
+    def train(cls, labels: Iterable[str]) -> "Labels":
         """The distinct labels, sorted; by their value where all are whole numbers."""
         names = set(labels)
         numbers = all(re.fullmatch("[+-]?[0-9]{1,18}", name) for name in names)
@@ -37,7 +39,7 @@ class Labels:
     def __contains__(self, name):
         return name in self._indices
 
-    def index(self, name):
+    def index(self, name: str) -> int:
         """The index of a class.
 
         Raises:
@@ -48,16 +50,16 @@ class Labels:
             raise ValueError(f"Expected a label among {known}. Received: label={name!r}")
         return self._indices[name]
 
-    def indices(self, names):
+    def indices(self, names: Iterable[str]) -> np.ndarray:
         """The indices of a list of classes, int32 [N]; UNKNOWN_LABEL, -1, for a name that is none of them."""
         return np.array([self._indices.get(name, UNKNOWN_LABEL) for name in names], np.int32)
 
-    def save(self, folder):
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes labels.json into a folder."""
         write_json(Path(folder) / "labels.json", {"names": self.names})
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder: str | os.PathLike[str]) -> "Labels":
         """The labels that `save` wrote into this folder."""
         path = Path(folder) / "labels.json"
         names = read_json(path).get("names")

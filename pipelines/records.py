@@ -2,9 +2,10 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -109,15 +110,18 @@ class Records:
         return Records(rows, self.places.take(indices), self.names, Counter(skipped))
 
 
-def lists(*columns):
+Source: TypeAlias = Records | Iterable[Sequence[Any]] | float | str | None  # of a split: records, or a share
+
+
+def lists(*columns: Iterable[Any]) -> Records:
     """Records from Python lists, one list a column."""
     for column in columns:
         listed("lists, one a column", column=column)
-    columns = [list(column) for column in columns]
-    lengths = [len(column) for column in columns]
+    whole = [list(column) for column in columns]
+    lengths = [len(column) for column in whole]
     if len(set(lengths)) != 1:
         raise ValueError(f"Expected columns of one length. Received: lengths={lengths}")
-    return Records(list(zip(*columns, strict=True)), Places(["record "], range(1, lengths[0] + 1)))
+    return Records(list(zip(*whole, strict=True)), Places(["record "], range(1, lengths[0] + 1)))
 
 
 def column_number(column, names, width, where):

@@ -1,24 +1,80 @@
-"""Tasks over sequences too long for one example: windows of series, chunks of documents."""
+"""Tasks over sequences that may be too long for one example: texts and series in windows, documents in chunks."""
 
 import warnings
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from seqkeras.arguments import switch, whole
+from seqkeras.arguments import switch, whole, whole_or_none
 from seqkeras.pipelines.batching import order
-from seqkeras.pipelines.columns import ids, tokenizer_for, windows
-from seqkeras.pipelines.prepare import Data, described, fitted
+from seqkeras.pipelines.columns import ids, shifted, tokenizer_for, weight_of, windows
+from seqkeras.pipelines.prepare import Data, described, fitted, prepare, task
+from seqkeras.pipelines.records import Source
 from seqkeras.pipelines.scaling import Scale, unscaled
 from seqkeras.pipelines.splits import splits
 from seqkeras.pipelines.values import columns as names_of
 from seqkeras.pipelines.values import steps
+from seqkeras.pipelines.vocabulary import Tokenizer
 from seqkeras.tokens import PAD, START
 
 
+@task
+def language_model(
+    train: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    tokenizer: str | Tokenizer = "characters",
+    vocab_size: int | None = None,
+    max_length: int | None = None,
+    **options: Any,
+) -> Data:
+    """(text,) -> (ids [B, T], next [B, T], weight [B, T]).
+
+    Args:
+        max_length: a text of more steps, END counted, is cut into windows of so many, none left out; the report counts
+            texts and windows. Nothing is left to `truncate`. In validation and test the windows of a text follow each
+            other, and the texts keep the order of the file.
+
+    The other arguments are those of `classification`.
+
+    Returns: `Data`.
+    """
+    whole_or_none(max_length=max_length)
+    if options.get("truncate"):
+        raise ValueError(
+            f"Expected no truncate, as long texts are cut into windows. Received: truncate={options['truncate']!r}"
+        )
+    records = splits(train, validation, test, ("text",), itemgetter(0), None, options.get("seed", 0))
+    tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size)
+
+    def encode(records):
+        return {"text": ids(records, 0, tokenizer)}
+
+    def cut(columns):
+        text = columns["text"]
+        text, before = windows(text, max_length or text.bounding_shape()[1].numpy())
+        return {"text": text, "before": before}
+
+    def assemble(batch):
+        text = batch["text"]
+        return shifted(text, batch["before"]), text, weight_of(text)
+
+    return prepare(records, itemgetter(0), encode, assemble, ("text",), {"text": tokenizer}, cut=cut, **options)
+
+
 def forecasting(
-    train=None, validation=None, test=None, window=96, horizon=24, stride=1, batch_size=32, shuffle=True, seed=0
-):
+    train: Any = None,
+    validation: Any = None,
+    test: Any = None,
+    window: int = 96,
+    horizon: int = 24,
+    stride: int = 1,
+    batch_size: int = 32,
+    shuffle: bool = True,
+    seed: int = 0,
+) -> Data:
     """Series -> (values [B, window, D], next [B, horizon, D]), an example for each place a window fits.
 
     All variables are scaled to mean 0 and deviation 1 of the training series, those that do not vary there to mean 0
@@ -54,7 +110,7 @@ def forecasting(
     if not given or len(set().union(*widths.values())) != 1:
         raise ValueError(f"Expected series of one width. Received: widths={widths}")
     data = Data(lengths={"values": window})
-    scale = Scale(given["train"], names) if "train" in given else unscaled
+    scale: Any = Scale(given["train"], names) if "train" in given else unscaled
     for split, all_series in given.items():
         values = scale(all_series, split)
         starts, short = _starts(all_series, window + horizon, stride, split)
@@ -64,13 +120,17 @@ def forecasting(
         setattr(data, split, dataset)
     if "train" in given:
         data.report["train"] |= scale.report()
-        if scale.far:
-            warnings.warn(
-                f"Values far from the others of their variable: {scale.far}. Where they stand for missing ones, fill "
-                "them in or leave their rows out",
-                stacklevel=2,
-            )
+        _warn_of_far(scale.far)
     return data
+
+
+def _warn_of_far(far):
+    if far:
+        warnings.warn(
+            f"Values far from the others of their variable: {far}. Where they stand for missing ones, fill "
+            "them in or leave their rows out",
+            stacklevel=3,
+        )
 
 
 def _starts(all_series, rows, stride, split):
@@ -152,15 +212,15 @@ def _checked(series, split):
 
 
 def documents(
-    train=None,
-    validation=None,
-    test=None,
-    tokenizer="characters",
-    vocab_size=None,
-    length=64,
-    batch_size=16,
-    seed=0,
-):
+    train: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    tokenizer: str | Tokenizer = "characters",
+    vocab_size: int | None = None,
+    length: int = 64,
+    batch_size: int = 16,
+    seed: int = 0,
+) -> Data:
     """(text,) -> (ids [B, T], next [B, T], weight [B, T]) in order: row b of a batch goes on in row b of the next.
 
     What `TruncatedBPTT` trains on: texts stand one behind the other in `batch_size` rows, each beginning with START at

@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import sentencepiece
@@ -54,7 +55,7 @@ class SentencePiece(Tokenizer):
         self._graph = tf_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
 
     @classmethod
-    def train(cls, texts, vocab_size=8000, model="unigram"):
+    def train(cls, texts: Iterable[str], vocab_size: int = 8000, model: str = "unigram") -> "SentencePiece":
         """Learns the pieces; fewer than `vocab_size` where the texts hold no more.
 
         A text longer than 4,000 characters is cut at spaces into several to learn from. It happens in a process of
@@ -66,9 +67,9 @@ class SentencePiece(Tokenizer):
         if model not in ("unigram", "bpe"):
             raise ValueError(f'Expected "unigram" or "bpe". Received: model={model!r}')
         check_size(vocab_size)
-        texts = _pieces(unicode_texts(texts))
+        pieces = _pieces(unicode_texts(texts))
         try:
-            return cls(_learnt(texts, vocab_size, model))
+            return cls(_learnt(pieces, vocab_size, model))
         except RuntimeError as error:
             smallest = re.search(r"smaller than required_chars. \d+ vs (\d+)", str(error))
             wanted = (
@@ -76,7 +77,7 @@ class SentencePiece(Tokenizer):
                 if smallest
                 else "texts to learn subwords from"
             )
-            raise ValueError(f"Expected {wanted}. Received: {len(texts)} texts, {vocab_size=} ({error})") from None
+            raise ValueError(f"Expected {wanted}. Received: {len(pieces)} texts, {vocab_size=} ({error})") from None
 
     @property
     def vocab_size(self):

@@ -6,10 +6,12 @@ that its first line shows. `validation` and `test` may also be shares of the rec
 are told at `classification`. Every function returns `Data`.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
-from seqkeras.arguments import whole_or_none
 from seqkeras.pipelines.classes import LabelColumn
 from seqkeras.pipelines.columns import (
     characters_for,
@@ -18,12 +20,16 @@ from seqkeras.pipelines.columns import (
     numbers,
     ragged,
     read_ids,
+    shifted,
     tokenizer_for,
-    windows,
+    weight_of,
 )
-from seqkeras.pipelines.prepare import prepare, task
+from seqkeras.pipelines.labels import Labels
+from seqkeras.pipelines.prepare import Data, prepare, task
+from seqkeras.pipelines.records import Source
 from seqkeras.pipelines.splits import splits
-from seqkeras.tokens import END, PAD, START
+from seqkeras.pipelines.vocabulary import Tokenizer
+from seqkeras.pipelines.words import WordCharacters
 
 SIDES = ("source", "target")
 ANSWERS = ("tags", "label")
@@ -31,15 +37,15 @@ ANSWERS = ("tags", "label")
 
 @task
 def classification(
-    train=None,
-    validation=None,
-    test=None,
-    tokenizer="words",
-    vocab_size=None,
-    labels=None,
-    characters=None,
-    **options,
-):
+    train: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    tokenizer: str | Tokenizer = "words",
+    vocab_size: int | None = None,
+    labels: Labels | Iterable[str] | None = None,
+    characters: WordCharacters | int | None = None,
+    **options: Any,
+) -> Data:
     """(text, label) -> (ids [B, T], label [B]).
 
     Args:
@@ -85,7 +91,15 @@ def classification(
 
 
 @task
-def generation(train=None, validation=None, test=None, tokenizer="characters", vocab_size=None, labels=None, **options):
+def generation(
+    train: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    tokenizer: str | Tokenizer = "characters",
+    vocab_size: int | None = None,
+    labels: Labels | Iterable[str] | None = None,
+    **options: Any,
+) -> Data:
     """(label, text) -> ({"label" [B], "target" [B, T]}, next [B, T], weight [B, T]).
 
     Records of validation and test whose label is none of `labels` are skipped and counted, since the model is fed it.
@@ -103,14 +117,21 @@ def generation(train=None, validation=None, test=None, tokenizer="characters", v
 
     def assemble(batch):
         target = batch["target"]
-        return {"label": batch["label"], "target": _shifted(target)}, target, _weight(target)
+        return {"label": batch["label"], "target": shifted(target)}, target, weight_of(target)
 
     tokenizers = {"target": tokenizer}
     return prepare(records, _second, encode, assemble, ("target",), tokenizers, {"label": label}, True, **options)
 
 
 @task
-def translation(train=None, validation=None, test=None, tokenizer="unigram", vocab_size=None, **options):
+def translation(
+    train: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    tokenizer: str | Tokenizer | dict[str, str | Tokenizer] = "unigram",
+    vocab_size: int | dict[str, int] | None = None,
+    **options: Any,
+) -> Data:
     """(source, target) -> ({"source" [B, S], "target" [B, T]}, next [B, T], weight [B, T]).
 
     Args:
@@ -122,10 +143,8 @@ def translation(train=None, validation=None, test=None, tokenizer="unigram", voc
     Returns: `Data`.
     """
     records = splits(train, validation, test, ("source", "target"), _first, None, options.get("seed", 0))
-    tokenizer, vocab_size = _each(SIDES, tokenizer=tokenizer), _each(SIDES, vocab_size=vocab_size)
-    tokenizers = {
-        role: tokenizer_for(records, column, tokenizer[role], vocab_size[role]) for column, role in enumerate(SIDES)
-    }
+    wanted, sizes = _each(SIDES, tokenizer=tokenizer), _each(SIDES, vocab_size=vocab_size)
+    tokenizers = {role: tokenizer_for(records, column, wanted[role], sizes[role]) for column, role in enumerate(SIDES)}
 
     def encode(records):
         return {
@@ -135,22 +154,22 @@ def translation(train=None, validation=None, test=None, tokenizer="unigram", voc
 
     def assemble(batch):
         target = batch["target"]
-        return {"source": batch["source"], "target": _shifted(target)}, target, _weight(target)
+        return {"source": batch["source"], "target": shifted(target)}, target, weight_of(target)
 
     return prepare(records, _first, encode, assemble, ("source", "target"), tokenizers, **options)
 
 
 @task
 def tagging(
-    train=None,
-    validation=None,
-    test=None,
-    tokenizer="words",
-    vocab_size=None,
-    labels=None,
-    characters=None,
-    **options,
-):
+    train: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    tokenizer: str | Tokenizer = "words",
+    vocab_size: int | None = None,
+    labels: Labels | Iterable[str] | None = None,
+    characters: WordCharacters | int | None = None,
+    **options: Any,
+) -> Data:
     """(words, tags) -> (ids [B, T], tags [B, T], weight [B, T]); each a list, or a text with white space between them.
 
     A word of a list stays one word, whatever white space is in it: `data.records` holds texts that `words.join` makes,
@@ -170,22 +189,22 @@ def tagging(
         return _tagged(records, tokenizers, tags)
 
     def assemble(batch):
-        return _read(batch), batch["tags"], _weight(batch["text"])
+        return _read(batch), batch["tags"], weight_of(batch["text"])
 
     return _cut(prepare(records, _first, encode, assemble, (), tokenizers, {"tags": tags}, **options))
 
 
 @task
 def joint_tagging(
-    train=None,
-    validation=None,
-    test=None,
-    tokenizer="words",
-    vocab_size=None,
-    labels=None,
-    characters=None,
-    **options,
-):
+    train: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    tokenizer: str | Tokenizer = "words",
+    vocab_size: int | None = None,
+    labels: dict[str, Labels | Iterable[str]] | None = None,
+    characters: WordCharacters | int | None = None,
+    **options: Any,
+) -> Data:
     """(words, tags, label) -> (ids [B, T], `{"tags": [B, T], "label": [B]}`, weights of the same names and shapes).
 
     Args:
@@ -205,7 +224,7 @@ def joint_tagging(
         return {**_tagged(records, tokenizers, tags), "label": label.encode(records)}
 
     def assemble(batch):
-        weight = {"tags": _weight(batch["text"]), "label": tf.ones_like(batch["label"], tf.float32)}
+        weight = {"tags": weight_of(batch["text"]), "label": tf.ones_like(batch["label"], tf.float32)}
         return _read(batch), {"tags": batch["tags"], "label": batch["label"]}, weight
 
     answers = {"tags": tags, "label": label}
@@ -213,51 +232,13 @@ def joint_tagging(
 
 
 @task
-def language_model(
-    train=None,
-    validation=None,
-    test=None,
-    tokenizer="characters",
-    vocab_size=None,
-    max_length=None,
-    **options,
-):
-    """(text,) -> (ids [B, T], next [B, T], weight [B, T]).
-
-    Args:
-        max_length: a text of more steps, END counted, is cut into windows of so many, none left out; the report counts
-            texts and windows. Nothing is left to `truncate`. In validation and test the windows of a text follow each
-            other, and the texts keep the order of the file.
-
-    The other arguments are those of `classification`.
-
-    Returns: `Data`.
-    """
-    whole_or_none(max_length=max_length)
-    if options.get("truncate"):
-        raise ValueError(
-            f"Expected no truncate, as long texts are cut into windows. Received: truncate={options['truncate']!r}"
-        )
-    records = splits(train, validation, test, ("text",), _first, None, options.get("seed", 0))
-    tokenizer = tokenizer_for(records, 0, tokenizer, vocab_size)
-
-    def encode(records):
-        return {"text": ids(records, 0, tokenizer)}
-
-    def cut(columns):
-        text = columns["text"]
-        text, before = windows(text, max_length or text.bounding_shape()[1].numpy())
-        return {"text": text, "before": before}
-
-    def assemble(batch):
-        text = batch["text"]
-        return _shifted(text, batch["before"]), text, _weight(text)
-
-    return prepare(records, _first, encode, assemble, ("text",), {"text": tokenizer}, cut=cut, **options)
-
-
-@task
-def series(train=None, validation=None, test=None, labels=None, **options):
+def series(
+    train: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    labels: Labels | Iterable[str] | None = None,
+    **options: Any,
+) -> Data:
     """(values, label) -> ({"values" [B, T, D], "length" [B]}, label [B]); a record's values are [T, D] or [T].
 
     The other arguments are those of `classification`.
@@ -328,18 +309,3 @@ def _cut(data):
         for split, records in data.records.items():
             data.report[split]["words cut"] = data.tokenizers["characters"].cut(records.column(0))
     return data
-
-
-def _shifted(next_, before=START):
-    """What a model is fed while it learns to say `next`: `before`, then each id but the last. [B, T] -> [B, T]
-
-    Args:
-        before: an id, or an id a row [B].
-    """
-    before = tf.broadcast_to(tf.reshape(before, [-1, 1]), [tf.shape(next_)[0], 1])
-    return tf.concat([before, tf.where(next_ == END, PAD, next_)[:, :-1]], axis=1)
-
-
-def _weight(ids):
-    """1 where an id is real, 0 where it is padding."""
-    return tf.cast(ids != PAD, tf.float32)

@@ -1,6 +1,7 @@
 """Text to ids and back: in Python for people, as TensorFlow graph operations for tf.data and SavedModels."""
 
 import os
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class Characters(Tokenizer):
         self._codes = self.vocabulary.table(tf.constant([ord(one) for one in self.vocabulary.pieces], tf.int32))
 
     @classmethod
-    def train(cls, texts, vocab_size=None, min_count=1):
+    def train(cls, texts: Iterable[str], vocab_size: int | None = None, min_count: int = 1) -> "Characters":
         """Takes every character, or the most frequent that fit into `vocab_size`, seen `min_count` times."""
         return cls(Vocabulary.count(chain.from_iterable(unicode_texts(texts)), vocab_size, min_count).pieces)
 
@@ -60,7 +61,7 @@ class Bytes(Tokenizer):
         self._keys = tf.constant([b"", b"", b"", REPLACEMENT.encode(), *bytes_])
 
     @classmethod
-    def train(cls, texts=(), vocab_size=None):
+    def train(cls, texts: Iterable[str] = (), vocab_size: int | None = None) -> "Bytes":
         """Nothing is learnt: there are 256 bytes."""
         if vocab_size not in (None, cls.vocab_size):
             raise ValueError(f"Expected vocab_size={cls.vocab_size} for bytes. Received: vocab_size={vocab_size}")
@@ -96,7 +97,7 @@ def train_tokenizer(name, texts, vocab_size=None, **options):
     raise ValueError(f"Expected a Tokenizer or one of {[*kinds, 'unigram', 'bpe']}. Received: tokenizer={name!r}")
 
 
-def load(folder):
+def load(folder: str | os.PathLike[str]) -> Tokenizer:
     """The tokenizer that `save` wrote into this folder.
 
     Raises:

@@ -1,10 +1,12 @@
 """What all tokenizers share: their surface, and a table of pieces and ids."""
 
+import os
 import re
 from collections import Counter
 from numbers import Integral, Number
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -55,13 +57,13 @@ class Tokenizer(tf.Module):
     for many as graph operations `_encode_batch`, `_decode_batch`.
     """
 
-    def encode(self, texts):
+    def encode(self, texts: Any) -> Any:
         """A text to its ids, a list of texts to a list of them; no START or END; an unknown piece is UNKNOWN."""
         if isinstance(texts, str):
             return self._encode(unicode_text(texts))
         return [self._encode(text) for text in unicode_texts(texts)]
 
-    def decode(self, ids):
+    def decode(self, ids: Any) -> Any:
         """Ids to their text, rows of ids to a list of texts; PAD and START are dropped, END ends a text."""
         listed("ids, or rows of ids", ids=ids)
         array = np.asarray(ids) if hasattr(ids, "__array__") else None
@@ -70,13 +72,13 @@ class Tokenizer(tf.Module):
             return [self.decode(row) for row in ids]
         ids = ids[: ids.index(END)] if END in ids else ids
         for place, one in enumerate(ids):
-            if not isinstance(one, Integral) or isinstance(one, bool) or not 0 <= one < self.vocab_size:
+            if not isinstance(one, Integral) or isinstance(one, bool) or not 0 <= int(one) < self.vocab_size:
                 raise ValueError(
                     f"Expected ids from 0 to {self.vocab_size - 1}. Received: {one!r:.60} at place {place}"
                 )
         return self._decode([one for one in ids if one not in (PAD, START)])
 
-    def encode_batch(self, texts):
+    def encode_batch(self, texts: Any) -> tf.RaggedTensor:
         """`encode` as graph operations: string [B] -> int32 [B, None], ragged; of WordCharacters [B, None, None]."""
         try:
             texts = tf.convert_to_tensor(texts)
@@ -88,7 +90,7 @@ class Tokenizer(tf.Module):
             raise ValueError(f"Expected texts [B]. Received: {texts.dtype.name} {texts.shape}")
         return self._encode_batch(texts)
 
-    def decode_batch(self, ids):
+    def decode_batch(self, ids: Any) -> tf.Tensor:
         """`decode` as graph operations: whole numbers [B, T], ragged or not -> string [B]."""
         try:
             ids = ids.to_tensor() if isinstance(ids, tf.RaggedTensor) else tf.convert_to_tensor(ids)
@@ -103,7 +105,7 @@ class Tokenizer(tf.Module):
         """Copies and pickles hold the settings; tables of TensorFlow are made anew."""
         return _made, (type(self), self.settings())
 
-    def save(self, folder):
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes what `load` reads: tokenizer.json, last and in one piece."""
         write_json(Path(folder) / "tokenizer.json", {"tokenizer": type(self).__name__, **self.settings()})
 

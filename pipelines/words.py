@@ -3,6 +3,7 @@
 import re
 import sys
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 
 import tensorflow as tf
@@ -32,7 +33,14 @@ class Words(Tokenizer):
             self._lower = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(*upper), -1)
 
     @classmethod
-    def train(cls, texts, vocab_size=None, lower=False, punctuation="split", min_count=1):
+    def train(
+        cls,
+        texts: Iterable[str],
+        vocab_size: int | None = None,
+        lower: bool = False,
+        punctuation: str = "split",
+        min_count: int = 1,
+    ) -> "Words":
         """Takes every word, or the most frequent that fit into `vocab_size`, seen `min_count` times."""
         _check(punctuation)
         words = (word for text in unicode_texts(texts) for word in _split(_lower(text) if lower else text, punctuation))
@@ -92,7 +100,14 @@ class WordCharacters(Tokenizer):
         self.word_length, self.punctuation = int(word_length), punctuation
 
     @classmethod
-    def train(cls, texts, vocab_size=None, word_length=16, punctuation="split", min_count=1):
+    def train(
+        cls,
+        texts: Iterable[str],
+        vocab_size: int | None = None,
+        word_length: int = 16,
+        punctuation: str = "split",
+        min_count: int = 1,
+    ) -> "WordCharacters":
         """Takes every character of a word, or the most frequent that fit, seen `min_count` times."""
         _check(punctuation)
         pieces = (piece for text in unicode_texts(texts) for word in _split(text, punctuation) for piece in word)
@@ -130,7 +145,7 @@ class WordCharacters(Tokenizer):
         return self.vocabulary.decode_batch(ids)
 
 
-def join(words):
+def join(words: Iterable[str]) -> str:
     """Words as a text with a space between them, in which each stays one word.
 
     White space around a word goes. Inside a word, a space is written as "\u2423", a no-break space as "\u237d", other

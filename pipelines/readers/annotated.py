@@ -2,11 +2,12 @@
 
 import os
 import re
+from collections.abc import Sequence
 from itertools import groupby
 
 from seqkeras.arguments import shown, whole
 from seqkeras.pipelines.readers.texts import side_by_side
-from seqkeras.pipelines.records import gathered
+from seqkeras.pipelines.records import Records, gathered
 from seqkeras.pipelines.text_files import lines_of
 
 CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
@@ -14,7 +15,7 @@ SLOTS = ("seq.in", "seq.out", "label")  # the usual names of three files, a line
 NUMBERED = re.compile(r"\d+([-.]\d+)?")  # the ID of a word, of a multiword token, of an empty node
 
 
-def conll(path, columns=None, encoding="utf-8"):
+def conll(path: str | os.PathLike[str], columns: Sequence[int | str] | None = None, encoding: str = "utf-8") -> Records:
     """A CoNLL file, a word a line, blank lines between sentences: (words, tags), lists of one length.
 
     Columns stand between tabs, or in a file without tabs between spaces. Lines that begin with -DOCSTART- are left
@@ -46,7 +47,12 @@ def conll(path, columns=None, encoding="utf-8"):
     return gathered(path, (_sentence(one, word, tag, path) for one in sentences), ("words", "tags"))
 
 
-def slots(words_path, tags_path=None, label_path=None, encoding="utf-8"):
+def slots(
+    words_path: str | os.PathLike[str],
+    tags_path: str | os.PathLike[str] | None = None,
+    label_path: str | os.PathLike[str] | None = None,
+    encoding: str = "utf-8",
+) -> Records:
     """Files of words, of their tags and of labels, as SNIPS and ATIS have them: (words, tags, label).
 
     A line of `words_path` holds words with spaces or tabs between them, the same line of `tags_path` as many tags, and

@@ -1,16 +1,17 @@
 """Numbers: a series in a table, a row a time step; files of labelled series."""
 
+import os
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 
 import numpy as np
 
 from seqkeras.arguments import switch
 from seqkeras.pipelines.readers.tables import check_width, chosen_columns, column_numbers, divided, rows_of
-from seqkeras.pipelines.records import parsed
+from seqkeras.pipelines.records import Records, parsed
 from seqkeras.pipelines.text_files import lines_of
 
 MISSING = {"", "-", "?", ".", "na", "n/a", "nan", "null", "none", "#n/a"}
@@ -58,7 +59,14 @@ class Series:
         return self.values.shape
 
 
-def series(path, columns=None, delimiter=None, header=None, encoding="utf-8", decimal="."):
+def series(
+    path: str | os.PathLike[str],
+    columns: Sequence[int | str] | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: str = "utf-8",
+    decimal: str = ".",
+) -> Series:
     """A series in a TSV or CSV file, a row a time step, a column a variable: `Series`.
 
     Columns of dates and times are left out, and kept as `times`: those whose first value is a date or a time of day,
@@ -82,14 +90,12 @@ def series(path, columns=None, delimiter=None, header=None, encoding="utf-8", de
     lines, _, delimiter = divided(path, delimiter, encoding)
     if delimiter == decimal:
         raise ValueError(f"Expected another delimiter than the decimal comma. Received: {delimiter=} of {path}")
-    rows = ((line, row) for line, row in rows_of(path, lines, delimiter) if row and row != [""])
-    line, first = next(rows)
+    rows = [(line, row) for line, row in rows_of(path, lines, delimiter) if row and row != [""]]
+    line, first = rows[0]
     if header is None:
         header = not any(_is_number(cell, decimal) for cell in first)
     names = tuple(name.strip() for name in first) if header else ()
-    if not header:
-        rows = chain([(line, first)], rows)
-    rows = list(rows)
+    rows = rows[1:] if header else rows
     if not rows:
         raise ValueError(f"Expected rows of numbers. Received: {path} with a header alone")
     width, where = len(first), f"{path}:{line}, which {delimiter!r} divides into {len(first)}"
@@ -183,7 +189,7 @@ def _is_number(cell, decimal):
     return True
 
 
-def time_series(path, encoding="utf-8"):
+def time_series(path: str | os.PathLike[str], encoding: str = "utf-8") -> Records:
     """A `.ts` file: (values, label), values a list of T rows of D numbers.
 
     After the line "@data" each line is a record: commas between the numbers of a dimension, colons between the

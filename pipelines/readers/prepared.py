@@ -1,10 +1,13 @@
 """Data sets that TensorFlow Datasets has prepared on this machine."""
 
+import os
+from collections.abc import Sequence
+
 from seqkeras.pipelines.readers.structured import field_names
-from seqkeras.pipelines.records import gathered
+from seqkeras.pipelines.records import Records, gathered
 
 
-def tfds(name, split, fields, data_dir=None):
+def tfds(name: str, split: str, fields: Sequence[str], data_dir: str | os.PathLike[str] | None = None) -> Records:
     """A split of a TensorFlow Datasets data set that is on this machine; text becomes str, class numbers their names.
 
     Nothing is downloaded: `tfds build NAME`, or `tensorflow_datasets.load(NAME)`, fetches and prepares a data set.
@@ -49,6 +52,6 @@ def tfds(name, split, fields, data_dir=None):
             place = f"{source}:{number}"
             raise ValueError(f"Expected text or a class in {field!r}. Received: {error} in {place}") from None
 
-    rows = enumerate(tensorflow_datasets.as_numpy(dataset), 1)
-    rows = ((number, tuple(plain(field, row[field], number) for field in fields)) for number, row in rows)
+    numbered = enumerate(tensorflow_datasets.as_numpy(dataset), 1)
+    rows = ((number, tuple(plain(field, row[field], number) for field in fields)) for number, row in numbered)
     return gathered(source, rows, fields)

@@ -1,14 +1,16 @@
 """Lines that hold several values: by a regular expression, or as JSON."""
 
 import json
+import os
 import re
+from collections.abc import Sequence
 
 from seqkeras.arguments import listed, shown
-from seqkeras.pipelines.records import parsed
+from seqkeras.pipelines.records import Records, parsed
 from seqkeras.pipelines.text_files import lines_of
 
 
-def pattern(path, regex, encoding="utf-8"):
+def pattern(path: str | os.PathLike[str], regex: str, encoding: str = "utf-8") -> Records:
     r"""One record a line, its columns the groups of a regular expression that must match the whole line.
 
     `pattern(path, r"(?P<label>\S+) (?P<text>.+)").select("text", "label")` reads lines of a label and a text.
@@ -31,7 +33,7 @@ def pattern(path, regex, encoding="utf-8"):
     return parsed(path, groups, enumerate(lines_of(path, encoding), 1), names)
 
 
-def json_lines(path, fields, encoding="utf-8"):
+def json_lines(path: str | os.PathLike[str], fields: Sequence[str], encoding: str = "utf-8") -> Records:
     """One JSON object a line: a record of the values of `fields`.
 
     A text, a number or a list stays as JSON has it. A record with null is skipped and counted as blank.

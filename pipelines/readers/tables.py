@@ -1,19 +1,28 @@
 """Tables: fields between tabs, or between commas or other characters, with or without quotes."""
 
 import csv
+import os
 import re
+from collections.abc import Sequence
 from contextlib import contextmanager
 from itertools import chain
 from numbers import Integral
 
 from seqkeras.arguments import listed, switch
-from seqkeras.pipelines.records import column_number, gathered
+from seqkeras.pipelines.records import Records, column_number, gathered
 from seqkeras.pipelines.text_files import lines_of, unzipped
 
 DELIMITERS = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a bar"}
 
 
-def table(path, columns=None, delimiter=None, header=None, encoding="utf-8", quotes=None):
+def table(
+    path: str | os.PathLike[str],
+    columns: Sequence[int | str] | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: str = "utf-8",
+    quotes: bool | None = None,
+) -> Records:
     """Rows of a TSV or CSV file.
 
     Args:

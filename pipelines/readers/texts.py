@@ -1,5 +1,6 @@
 """Plain text: a record a line, a file a record, two files side by side, a folder or a file a class."""
 
+import os
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -9,12 +10,12 @@ from seqkeras.pipelines.records import Places, Records, gathered
 from seqkeras.pipelines.text_files import empty, ended_lines, lines_of, unzipped
 
 
-def lines(path, encoding="utf-8"):
+def lines(path: str | os.PathLike[str], encoding: str = "utf-8") -> Records:
     """One record a line: (text,)."""
     return gathered(path, ((number, (line,)) for number, line in enumerate(lines_of(path, encoding), 1)), ("text",))
 
 
-def text(path, encoding="utf-8"):
+def text(path: str | os.PathLike[str], encoding: str = "utf-8") -> Records:
     """The whole file as one record: (text,); a line of it ends with "\\n" whatever the file has."""
     whole = "".join(ended_lines(path, encoding))
     if not whole.strip():
@@ -22,7 +23,9 @@ def text(path, encoding="utf-8"):
     return Records([(whole if whole.endswith("\n") else whole + "\n",)], Places([f"{path}:"], [1]), ("text",))
 
 
-def parallel_lines(source_path, target_path, encoding="utf-8"):
+def parallel_lines(
+    source_path: str | os.PathLike[str], target_path: str | os.PathLike[str], encoding: str = "utf-8"
+) -> Records:
     """Two files, line by line: (source, target). A pair with a blank side is skipped and counted.
 
     Raises:
@@ -50,7 +53,7 @@ def side_by_side(paths, encoding):
     return list(zip(*(file[: ends[0]] for file in files), strict=True))
 
 
-def folder_per_class(folder, encoding="utf-8"):
+def folder_per_class(folder: str | os.PathLike[str], encoding: str = "utf-8") -> Records:
     """A folder a class, a file a text: (text, label). What is neither is counted; hidden files are not looked at."""
     folders = [path for path in _entries(folder) if path.is_dir()]
     records = _classes(folder, "folder", folders, _texts, encoding)
@@ -58,7 +61,7 @@ def folder_per_class(folder, encoding="utf-8"):
     return records
 
 
-def file_per_class(folder, glob="*.txt", encoding="utf-8"):
+def file_per_class(folder: str | os.PathLike[str], glob: str = "*.txt", encoding: str = "utf-8") -> Records:
     """A file a class, a line a text: (text, label), the label being the file's name without its suffix.
 
     Args:
