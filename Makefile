@@ -1,4 +1,4 @@
-# make demo · make picture · make test · make test-slow · make bench · make bench-train · make bench-memory ·
+# make demo · make docs · make picture · make test · make test-slow · make bench · make bench-train · make bench-memory ·
 # make bench-products · make bench-lengths · make bench-device · make bench-learning · make format · make lint
 # The environment is made when it is missing or when its requirements have changed. PYTHON=python3.12 chooses another.
 
@@ -7,10 +7,15 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PEERS := .venv-bench/installed
 
-.PHONY: demo picture test test-slow bench bench-train bench-products bench-memory bench-lengths bench-device bench-learning format lint
+.PHONY: demo docs picture test test-slow bench bench-train bench-products bench-memory bench-lengths bench-device bench-learning format lint
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m seqkeras demo
+
+docs: $(INSTALLED)
+	@PDOC_ALLOW_EXEC=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -W error::UserWarning:pdoc -m pdoc --docformat google \
+		-o build/docs seqkeras seqkeras.pipelines seqkeras.export
+	@echo "build/docs/index.html"
 
 picture: $(INSTALLED)
 	@$(BIN)/python docs/picture.py

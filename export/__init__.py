@@ -7,3 +7,14 @@ from seqkeras.export.loading import load as load_bundle
 from seqkeras.export.parity import parity
 from seqkeras.export.saved_model import to_saved_model
 from seqkeras.export.tflite import to_tflite
+
+__all__ = [
+    "audit",
+    "held_out",
+    "load_bundle",
+    "parity",
+    "spread",
+    "to_saved_model",
+    "to_tflite",
+    "write_bundle",
+]

@@ -22,3 +22,26 @@ from seqkeras.pipelines.tasks import (
 )
 from seqkeras.pipelines.tokenizers import Bytes, Characters, SentencePiece, WordCharacters, Words
 from seqkeras.pipelines.tokenizers import load as load_tokenizer
+
+__all__ = [
+    "batching",
+    "Bytes",
+    "Characters",
+    "classification",
+    "Data",
+    "documents",
+    "forecasting",
+    "generation",
+    "joint_tagging",
+    "Labels",
+    "language_model",
+    "load_tokenizer",
+    "readers",
+    "samples",
+    "SentencePiece",
+    "series",
+    "tagging",
+    "translation",
+    "WordCharacters",
+    "Words",
+]

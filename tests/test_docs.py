@@ -1,5 +1,6 @@
 """The pages for people: links lead somewhere, code is Python, and the README's example runs."""
 
+import os
 import re
 import subprocess
 import sys
@@ -59,3 +60,17 @@ def test_readme_example_prints_what_it_says(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     (said,) = re.findall(r"# (1984.*)$", block, re.MULTILINE)
     assert done.stdout.strip().endswith(said)
+
+
+@pytest.mark.slow
+def test_api_pages_have_every_public_class_and_its_equations(tmp_path):
+    modules = ["seqkeras", "seqkeras.pipelines", "seqkeras.export"]
+    command = [sys.executable, "-W", "error::UserWarning:pdoc", "-m", "pdoc", "--docformat", "google", "-o", tmp_path]
+    done = subprocess.run(
+        [*command, *modules], capture_output=True, text=True, env={**os.environ, "PDOC_ALLOW_EXEC": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    cells = (tmp_path / "seqkeras/cells.html").read_text(encoding="utf-8")
+    assert "h_t = o * tanh(c_t)" in cells
+    for page, name in (("models", "SequenceClassifier"), ("pipelines", "classification"), ("export", "write_bundle")):
+        assert f'id="{name}"' in (tmp_path / f"seqkeras/{page}.html").read_text(encoding="utf-8")
