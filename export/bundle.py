@@ -80,9 +80,9 @@ def write_bundle(
     _check_options(quantize, strategy, metric, bound)
     in_file = {"quantize": quantize, "strategy": strategy, "growth": growth, "num_threads": num_threads}
     task, _, specs = main(model, 1, length)
-    beside = Beside(task, specs, model, tokenizers, labels, scale, inputs, quality)
+    contents = Contents(task, specs, model, tokenizers, labels, scale, inputs, quality)
     with folders.written(folder) as new:
-        return _write(new, model, length, beside, in_file, metric, bound)
+        return _write(new, model, length, contents, in_file, metric, bound)
 
 
 def _check_options(quantize, strategy, metric, bound):
@@ -94,8 +94,8 @@ def _check_options(quantize, strategy, metric, bound):
         )
 
 
-class Beside:
-    """What a bundle holds beside the file, checked against the model."""
+class Contents:
+    """What a bundle holds besides the LiteRT file, checked against the model."""
 
     def __init__(self, task, specs, model, tokenizers, labels, scale, inputs, quality):
         self.task, self.labels, self.inputs, self.quality = task, labels, inputs, quality
@@ -108,30 +108,30 @@ class Beside:
         self.examples = given.examples(model, inputs, shapes)
 
 
-def _write(folder, model, length, beside, in_file, metric, bound):
+def _write(folder, model, length, contents, in_file, metric, bound):
     """Writes the parts of a bundle and compares the file with the model: its manifest."""
     quantize, exact, of_rounding = in_file["quantize"], model, {}
     if quantize == "float16":  # the file equals the rounded model, and that is compared with the trained one
         exact = weights.in_float16(model)
-        of_rounding, metric, bound = {"rounding": rounding(model, exact, beside.examples, metric, bound)}, None, None
-    described = _save(beside.tokenizers, folder)
-    audited = to_tflite(model, folder / "model.tflite", length, **in_file, inputs=beside.examples)
+        of_rounding, metric, bound = {"rounding": rounding(model, exact, contents.examples, metric, bound)}, None, None
+    described = _save(contents.tokenizers, folder)
+    audited = to_tflite(model, folder / "model.tflite", length, **in_file, inputs=contents.examples)
     compared = parity(
         exact,
         folder / "model.tflite",
-        beside.inputs,
+        contents.inputs,
         metric,
         bound,
         num_threads=audited["num_threads"],
-        tokenizers={role: load_tokenizer(folder / "tokenizers" / role) for role in beside.tokenizers},
-        labels=beside.labels,
-        targets=getattr(beside.inputs, "targets", None) if beside.quality is None else None,
+        tokenizers={role: load_tokenizer(folder / "tokenizers" / role) for role in contents.tokenizers},
+        labels=contents.labels,
+        targets=getattr(contents.inputs, "targets", None) if contents.quality is None else None,
     )
     manifest = {
-        **_of_model(model, beside.task, beside.names, beside.scale),
+        **_of_model(model, contents.task, contents.names, contents.scale),
         **_of_file(audited, quantize, in_file["growth"]),
         "tokenizers": described,
-        "quality": compared.pop("quality", {}) if beside.quality is None else beside.quality,
+        "quality": compared.pop("quality", {}) if contents.quality is None else contents.quality,
         "parity": compared | of_rounding,
     }
     _finish(folder, manifest)

@@ -82,7 +82,7 @@ def _filled(array):
 
 
 def _stacked(arrays):
-    """Batches of several lengths below each other, zeros behind the shorter ones."""
+    """Batches of several lengths below each other, zeros after the shorter ones."""
     longest = max(array.shape[1] if array.ndim > 1 else 0 for array in arrays)
     pads = [[(0, longest - size if axis == 1 else 0) for axis, size in enumerate(array.shape)] for array in arrays]
     return np.concatenate([np.pad(array, pad) for array, pad in zip(arrays, pads, strict=True)])

@@ -61,10 +61,10 @@ def check(functions):
 
 
 def _shutting(cell):
-    """A row [1, 1, D + 1] that shuts a cell's gates, and the weights for it and for rows with a 0 behind them.
+    """A row [1, 1, D + 1] that shuts a cell's gates, and the weights for it and for rows with a 0 after them.
 
     The weights are in the order of Keras, i, f, g, o, and NumPy's: the row is as large as they make necessary, its
-    weight as large as the largest beside it, so that 8-bit weights lose nothing by it.
+    weight as large as the largest next to it, so that 8-bit weights lose nothing by it.
     """
     gates = "ifgo"
     kernel, recurrent, bias = (

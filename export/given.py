@@ -125,7 +125,7 @@ def made_with(model, argument):
 
 
 def examples(model, inputs, specs):
-    """Inputs of the model's task as its file takes them, but with all rows: zeros behind each up to the static length.
+    """Inputs of the model's task as its file takes them, but with all rows: zeros after each up to the static length.
 
     Args:
         model: whose task it is.

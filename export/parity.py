@@ -46,7 +46,7 @@ def parity(
         path: of the LiteRT file.
         inputs: dict of arrays [n, ...] as the task's signature names them, at most as long as the file takes: ids,
             source or prompt [n, T], label [n], values [n, T, D] and length [n]; uniform [n, T] and temperature [n]
-            beside them where a search draws.
+            besides, where a search draws.
         metric: outputs (dict of arrays [n, ...]) -> a number; None compares exactly.
         bound: how far the metric may be off.
         runtimes: a list of LiteRT's, "interpreter" and "compiled"; a file with a `fused` layer has but the first.
@@ -57,8 +57,8 @@ def parity(
         dict: "examples", "keras" (metric); for each of "saved_model", "interpreter", "compiled" and, of a search or a
         model that reads step by step, "interpreter_step", "compiled_step" (the file's `step`) the rows "compared",
         "equal" (each token, or the likeliest class) and "excused", the largest "difference" of float outputs, "metric",
-        and "milliseconds" an example, the median. "saved_model" has the number of "texts" compared.
-        With targets "quality", the figures of Keras's answers beside them.
+        and "milliseconds" per example, the median. "saved_model" has the number of "texts" compared.
+        With targets "quality", the figures of Keras's answers compared with them.
 
     Raises:
         ValueError: they differ, or a second call differs from the first; or answers do not depend on the inputs.
@@ -106,7 +106,7 @@ class Comparison:
             self.report |= {"bound": float(bound), "keras": _figure(metric, self.expected)}
 
     def measure(self, targets, names):
-        """Puts the figures of Keras's answers beside the targets into the report."""
+        """Puts the figures of Keras's answers, compared with the targets, into the report."""
         figures = quality.figures(self.reference.task, self.inputs, self.expected, targets, names)
         self.report["quality"] = figures
 

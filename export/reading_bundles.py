@@ -87,7 +87,7 @@ class Reading(Bundle):
     def found(self, tagged, names):
         """The spans of [(piece, tag, probability)]: [(type, text, start, end, probability)].
 
-        `start` is the number of a span's first token, `end` that behind its last. Its probability is that of all its
+        `start` is the number of a span's first token, `end` that after its last. Its probability is that of all its
         tags together.
         """
         if self.manifest["outputs"] != "class" or not in_bio(names):

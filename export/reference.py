@@ -50,7 +50,7 @@ class Reference:
 
 
 def openings(logits, inputs, ids):
-    """Of a row's number the logits of the first token that a search chose itself, behind the prompt; None without one.
+    """Of a row's number the logits of the first token that a search chose itself, after the prompt; None without one.
 
     Args:
         logits: inputs of one row, ids [1, T] -> [1, T, V].

@@ -27,7 +27,7 @@ def rewritten(data, growth=1.0, half=False):
     """
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     if any(buffer.offset > 1 for buffer in model.buffers):
-        return data  # from 2 GiB on constants lie behind the flatbuffer
+        return data  # from 2 GiB on constants lie after the flatbuffer
     for graph in model.subgraphs:
         for one in (graph, *graph.operators):
             one.inputs, one.outputs = list(one.inputs), list(one.outputs)
@@ -76,7 +76,7 @@ def _where_not_negative(model, graph, makers, tensor, size):
 
 
 def _beside(model, graph, operator, ids):
-    """The one whole number that an operator takes behind `ids`, or None."""
+    """The one whole number that an operator takes after `ids`, or None."""
     if operator is None or operator.inputs[0] != ids:
         return None
     return _whole_number(model, graph.tensors[operator.inputs[1]])

@@ -1,4 +1,4 @@
-"""LiteRT's two ways to run a file behind one face: `run(signature, inputs) -> outputs`, NumPy arrays by name.
+"""LiteRT's two ways to run a file with one interface: `run(signature, inputs) -> outputs`, NumPy arrays by name.
 
 Both run one call at a time, whatever thread it comes from: LiteRT's buffers are the file's, not the call's.
 """

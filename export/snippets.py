@@ -11,7 +11,7 @@ from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 MEANT = {
     "label": "a class's place among the labels in manifest.json, from 0",
-    "values": "a row a step{scaled}, zeros behind the last",
+    "values": "a row per step{scaled}, zeros behind the last",
     "length": "how many steps there are in values",
     "uniform": "random numbers from 0 to just below 1, new ones for each call",
     "temperature": "below 1 likely tokens are favoured, at 0 the likeliest is taken; exported with {temperature}",
@@ -22,8 +22,8 @@ ANSWERS = {
     "prompt is 1, and temperature does not change it",
     "probabilities": "one for each label, in the order of manifest.json",
     "values": "one for each label, in the order of manifest.json",
-    "next": "the values that follow, a row a step{scaled}",
-    "tags": "one for each of the tags in manifest.json, in their order, a row a token",
+    "next": "the values that follow, a row per step{scaled}",
+    "tags": "one for each of the tags in manifest.json, in their order, a row per token",
     "label": "one for each label of the whole, in the order of manifest.json",
 }
 TOKENIZERS = {  # an id of each kind

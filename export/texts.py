@@ -15,7 +15,7 @@ def compared(signatures, task, inputs, tokenizers, labels):
     """Compares strings from a SavedModel with Python's, for the texts that the inputs stand for.
 
     Args:
-        signatures: of the loaded SavedModel: the task's on ids and, named with "_text" behind, on strings.
+        signatures: of the loaded SavedModel: the task's on ids, and on strings, whose names end with "_text".
         task: its name.
         inputs: dict of arrays [n, ...]; ids are decoded to texts.
         tokenizers: dict of role to tokenizer.

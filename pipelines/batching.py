@@ -35,7 +35,7 @@ def shapes(lengths, num_buckets, batch_size=None, tokens_per_batch=None, padding
     padding.
 
     Args:
-        lengths: dict of name -> lengths of that feature, one an example.
+        lengths: dict of name -> lengths of that feature, one per example.
         batch_size, tokens_per_batch: as of `batch_sizes`.
         padding: a share of padding that is little enough to make no more cuts.
 
@@ -96,7 +96,7 @@ def bucket(lengths, shapes):
     """The index of the first shape that holds each example.
 
     Args:
-        lengths: dict of name -> lengths of that feature, one an example.
+        lengths: dict of name -> lengths of that feature, one per example.
     """
     fits = holds(lengths, shapes)
     _check_held(fits, shapes)
@@ -146,12 +146,12 @@ def consecutive(lengths, shapes, batch_size=None, tokens_per_batch=None):
     """Batches of examples that follow each other, each padded to the smallest shape that holds all its examples.
 
     Args:
-        lengths: dict of name -> lengths of that feature, one an example.
+        lengths: dict of name -> lengths of that feature, one per example.
         shapes: as `shapes` returns them, the smallest first.
         batch_size, tokens_per_batch: as of `batch_sizes`; a budget also ends a batch where no shape holds one more.
 
     Returns:
-        (ends, which): the number behind each batch's last example, int [batches], and the shape of each example's
+        (ends, which): the number after each batch's last example, int [batches], and the shape of each example's
         batch, int [N].
 
     Raises:
@@ -218,7 +218,7 @@ def gather(batches, columns, shapes, which):
     """Batches of examples, dicts of tensors, from batches of their numbers.
 
     Args:
-        columns: dict of name -> tf.RaggedTensor or array, a row an example.
+        columns: dict of name -> tf.RaggedTensor or array, a row per example.
         shapes: what each bucket is padded to.
         which: the bucket of each example.
     """

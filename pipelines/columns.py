@@ -89,7 +89,7 @@ def check_counts(records, **columns):
 
 
 def ended(column):
-    """END behind each row of a ragged column of ids."""
+    """END after each row of a ragged column of ids."""
     values = np.insert(column.values.numpy(), column.row_splits[1:].numpy(), END)
     return tf.RaggedTensor.from_row_splits(values, column.row_splits + tf.range(column.nrows() + 1))
 
@@ -147,7 +147,7 @@ def shifted(next_, before=START):
     """What a model is fed while it learns to say `next`: `before`, then each id but the last. [B, T] -> [B, T]
 
     Args:
-        before: an id, or an id a row [B].
+        before: an id, or an id per row [B].
     """
     before = tf.broadcast_to(tf.reshape(before, [-1, 1]), [tf.shape(next_)[0], 1])
     return tf.concat([before, tf.where(next_ == END, PAD, next_)[:, :-1]], axis=1)

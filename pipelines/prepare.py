@@ -33,7 +33,7 @@ class Data:
         labels: Labels, or None; of `joint_tagging` a dict with "tags" and "label".
         records: dict of split -> Records that became examples, in the order of the file, which is also the order of
             the batches of validation and test.
-        steps: dict of split -> batches an epoch.
+        steps: dict of split -> batches per epoch.
         lengths: dict of role -> the length of the longest example in any split, END counted where there is one: what
             a search needs as `max_length`, and an exported file as `length`.
         shapes: the shapes that batches are padded to, dicts of role -> length.
@@ -100,9 +100,9 @@ def prepare(
     Args:
         splits: dict of split -> Records.
         key: record -> its text, by which records of two splits are compared.
-        encode: Records -> dict of columns, ragged or dense, a row a record; those of texts are named by their role.
+        encode: Records -> dict of columns, ragged or dense, a row per record; those of texts are named by their role.
         assemble: a batch, dict of tensors -> what the model eats.
-        ends: the columns that END is put behind.
+        ends: the columns that END is added to.
         tokenizers: handed on.
         labels: dict of column -> LabelColumn.
         fed: whether the model is fed the labels, so that a record of an unknown one is skipped.
@@ -269,7 +269,7 @@ def described(records, columns, ends):
     """What a report says of the records that became examples: two of them, and the targets that are UNKNOWN.
 
     Args:
-        ends: the columns that END is put behind; "target", or without one "text", is what a model is to say.
+        ends: the columns that END is added to; "target", or without one "text", is what a model is to say.
     """
     report = {"samples": [[_shown(value) for value in row] for row in records.rows[:2]]}
     for role in {"target", "text"} & set(ends):
@@ -284,7 +284,7 @@ def _shown(value):
 
 
 def fitted(records, columns, ends, max_length=None, truncate=False, unknown=()):
-    """Records and columns without those that have no tokens or are too long, END put behind, and the report so far.
+    """Records and columns without those that have no tokens or are too long, END added, and the report so far.
 
     Args:
         unknown: dict of column -> whether each record's label is unknown, where such a record is left out too.

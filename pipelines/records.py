@@ -48,7 +48,7 @@ class Records:
     """Rows of equal width.
 
     Args:
-        rows: list of tuples, one a record.
+        rows: list of tuples, one per record.
         places: Places, where each row came from, "file:line".
         names: names of the columns, or () when they have none.
         skipped: Counter, why rows were left out and how often.
@@ -114,7 +114,7 @@ Source: TypeAlias = Records | Iterable[Sequence[Any]] | float | str | None  # of
 
 
 def lists(*columns: Iterable[Any]) -> Records:
-    """Records from Python lists, one list a column."""
+    """Records from Python lists, one list per column."""
     for column in columns:
         listed("lists, one a column", column=column)
     whole = [list(column) for column in columns]

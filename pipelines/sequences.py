@@ -90,14 +90,14 @@ def forecasting(
             scaled.
         window, horizon: values seen, values to say.
         stride: steps from one window to the next.
-        batch_size: examples a batch.
+        batch_size: examples per batch.
         shuffle: whether the training examples come in another order each epoch; seeded by `seed`.
 
     Returns: `Data`.
 
     Raises:
         ValueError: no series long enough for one window; what is no number, is masked, not finite or so far out that
-            nothing can be learnt beside it, such as a fill value of 1e20; series of different widths or variables.
+            nothing can be learnt next to it, such as a fill value of 1e20; series of different widths or variables.
     """
     whole(window=window, horizon=horizon, stride=stride, batch_size=batch_size)
     whole(0, seed=seed)
@@ -223,7 +223,7 @@ def documents(
 ) -> Data:
     """(text,) -> (ids [B, T], next [B, T], weight [B, T]) in order: row b of a batch goes on in row b of the next.
 
-    What `TruncatedBPTT` trains on: texts stand one behind the other in `batch_size` rows, each beginning with START at
+    What `TruncatedBPTT` trains on: texts stand one after the other in `batch_size` rows, each beginning with START at
     the beginning of a chunk of `length` steps. A text longer than a row is cut into texts of a row each. A row that
     is done before the others is all padding. A batch therefore holds pieces of `batch_size` different texts, in every
     split: what is predicted stands in the order of these rows, not in the order of the file.

@@ -54,9 +54,9 @@ def classification(
         labels: Labels, or a list of the names of the classes, which may be more than `train` has; None takes those in
             `train`. A label of validation or test that is none of them becomes -1: it counts as answered wrongly, and
             the report lists it under "unknown labels". In `train` it is an error.
-        characters: with a tokenizer of words, how many characters of each are seen beside its id, or the
+        characters: with a tokenizer of words, how many characters of each are seen besides its id, or the
             WordCharacters trained before; then, for ids, `{"ids": [B, T], "characters": [B, T, characters]}`.
-        batch_size: examples a batch; 32 when neither this nor `tokens_per_batch` is given.
+        batch_size: examples per batch; 32 when neither this nor `tokens_per_batch` is given.
         tokens_per_batch: instead, at most so many tokens a batch, padding and both sides counted.
         max_length: examples with a longer row (END counted) are skipped, or cut when `truncate` is true.
         num_buckets: at most so many padded shapes. None chooses them by the lengths in `train`: up to 24, or with
@@ -274,7 +274,7 @@ def _numbers(row):
 
 
 def _each(keys, **option):
-    """An option as a dict with a value a key, given as one or as one for all."""
+    """An option as a dict with a value per key, given as one or as one for all."""
     ((name, value),) = option.items()
     if not isinstance(value, dict):
         return dict.fromkeys(keys, value)

@@ -313,7 +313,7 @@ def test_the_names_of_a_series_variables_are_in_the_manifest_its_messages_and_th
     scale = {**made.scale, "variables": ["load", "oil"], "rows": 5}
     manifest = export.write_bundle(made.model, tmp_path / "x", inputs=made.inputs, scale=scale)
     assert manifest["scale"] == {**made.scale, "variables": ["load", "oil"]}
-    assert "a row a step of load, oil, scaled" in (tmp_path / "x" / "snippets" / "Model.kt").read_text()
+    assert "a row per step of load, oil, scaled" in (tmp_path / "x" / "snippets" / "Model.kt").read_text()
     values = np.zeros((10, 2))
     values[3, 1] = np.nan
     with pytest.raises(ValueError, match="nan in step 3, variable oil"):
@@ -388,9 +388,9 @@ def test_snippets_name_signature_inputs_and_shapes():
         (
             "forecast",
             [
-                "values, float32 [1, 10, 2]: a row a step, scaled: (value - mean) / deviation, "
+                "values, float32 [1, 10, 2]: a row per step, scaled: (value - mean) / deviation, "
                 "mean [20.0, -3.0], deviation [5.0, 0.5], zeros behind the last.",
-                "next (the answer), float32 [1, 3, 2]: the values that follow, a row a step, "
+                "next (the answer), float32 [1, 3, 2]: the values that follow, a row per step, "
                 "scaled: value = next * deviation + mean, as above.",
             ],
         ),

@@ -67,7 +67,7 @@ def series(
     encoding: str = "utf-8",
     decimal: str = ".",
 ) -> Series:
-    """A series in a TSV or CSV file, a row a time step, a column a variable: `Series`.
+    """A series in a TSV or CSV file, a row per time step, a column per variable: `Series`.
 
     Columns of dates and times are left out, and kept as `times`: those whose first value is a date or a time of day,
     and those named "date", "time", "datetime", "timestamp" or nothing.

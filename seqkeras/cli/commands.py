@@ -73,7 +73,7 @@ def _lines(path):
 
 
 def _said(answer):
-    """An answer on a line; of a tagger, a line a word, label and spans before them, a blank line behind."""
+    """An answer on a line; of a tagger, a line per word, label and spans before them, a blank line after."""
     if isinstance(answer, str):
         return answer.replace("\n", " ")
     if isinstance(answer, runs.Tagged):

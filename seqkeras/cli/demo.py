@@ -25,7 +25,7 @@ THOROUGH = {
     "dates": "translate samples:dates:102400 --tokenizer characters --buckets 1 --embedding-units 64 --epochs 2",
 }
 WAYS = ("interpreter", "compiled")  # LiteRT's two
-COMPARED = 100  # held-out examples that each file answers beside Keras
+COMPARED = 100  # held-out examples whose answers of each file are compared with Keras's
 DRAWN = 20  # names drawn a language,
 TEMPERATURE = 0.7  # a little nearer to the likeliest than the model's own distribution
 

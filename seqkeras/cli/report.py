@@ -101,7 +101,7 @@ def picture(figure, alternative):
 
 
 def learning(curves):
-    """A plot a family beside each other: loss over batches."""
+    """A plot per family, side by side: loss over batches."""
     figure = Figure(figsize=(11, 3), layout="constrained", dpi=110)
     for axes, (name, curve) in zip(figure.subplots(1, len(curves)), curves.items(), strict=True):
         axes.plot(*zip(*curve, strict=True))

@@ -176,7 +176,7 @@ class Run:
         It is proved on `inputs` of these records. Returns its manifest.
 
         With weights of 8 or 16 bits the answers may differ from the model's by `bound`: in accuracy, or in character
-        edits beside the references (when generating: beside what the model itself says).
+        edits compared with the references (when generating: with what the model itself says).
         """
         inputs = self.inputs(records.column(0), length)
         metric = self.metric(records) if quantize else None
@@ -259,7 +259,7 @@ class Tagged(NamedTuple):
 
 
 def compared(outputs, references):
-    """The model's own outputs beside the references, in the task's metrics."""
+    """The model's own outputs compared with the references, in the task's metrics."""
     return {
         "exact": 1 - metrics.error_rate(outputs, references),
         "character edits": metrics.edit_rate(outputs, references),

@@ -33,7 +33,7 @@ def data(report):
 
 
 def evaluation(title, rows):
-    """Figures of splits or runs; behind them the scores of the classes and who is taken for whom, where there are any.
+    """Figures of splits or runs; after them the scores of the classes and who is taken for whom, where there are any.
 
     Args:
         rows: dict of name -> what `Run.evaluate` gives.

@@ -22,7 +22,7 @@ from seqkeras.pipelines import files
 from seqkeras.tasks import COMMANDS
 from seqkeras.training import distribution, losses, metrics
 
-FEWEST_BATCHES = 20  # batches an epoch; where there are more, those that are not full are left out, for XLA's sake
+FEWEST_BATCHES = 20  # batches per epoch; where there are more, those that are not full are left out, for XLA's sake
 HELD_OUT = "held_out.jsonl.gz"
 HISTORY = "history.csv"
 PACKAGES = ("seqkeras", "tensorflow", "keras", "tensorflow-text", "sentencepiece", "babel", "numpy")
@@ -111,7 +111,7 @@ def train(settings, data, held_out, folder, what):
         settings: dict with the keys of `settings.SETTINGS`.
         data, held_out: what `read` made of them.
         folder: where to, in place of a run that is there; it is to be locked. `runs.load` reads it.
-        what: is trained, for the bar, or the line an epoch.
+        what: is trained, for the bar, or the line per epoch.
 
     Returns: the `Progress` over it.
 

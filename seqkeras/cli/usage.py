@@ -63,7 +63,7 @@ def understood(arguments=None):
 
 
 def flags(asked, message):
-    """The flags of a command whose values an error speaks of as `name=value`, as text to put behind it."""
+    """The flags of a command whose values an error speaks of as `name=value`, as text to put after it."""
     known = set(vars(asked)) | {option.name for option in options.of(asked.model)} if getattr(asked, "task", 0) else ()
     spoken = (re.sub("^column$", "columns", name) for name in re.findall(r"\b([a-z_]+)=", message))
     names = dict.fromkeys(name for name in spoken if name in known)

@@ -11,9 +11,9 @@ from seqkeras.saving import saveable
 
 @saveable
 class WindowEncoder(Encoder):
-    """A fixed window: the first `window` positions, each with weights of its own; what stands behind is not seen.
+    """A fixed window: the first `window` positions, each with weights of its own; what follows is not seen.
 
-        memory_t = tanh(W_t x_t + b) for t < window, 0 behind       summary = tanh(sum_t W_t x_t + b)
+        memory_t = tanh(W_t x_t + b) for t < window, 0 after it      summary = tanh(sum_t W_t x_t + b)
 
     Reference: Bengio, Ducharme, Vincent & Jauvin 2003, section 2, whose hidden layer it is.
 

@@ -64,7 +64,7 @@ class Forecaster(SequenceModel):
     `QuantileLoss`.
 
     References: the strategies: Ben Taieb, Bontempi, Atiya & Sorjamaa 2012, section 2; A relative to the last value
-    (NLinear): Zeng, Chen, Zhang & Xu 2023, section 4; beside a recurrent network: Lai et al. 2018, section 3.6.
+    (NLinear): Zeng, Chen, Zhang & Xu 2023, section 4; with a recurrent network: Lai et al. 2018, section 3.6.
 
     Args:
         input_units: number D of variables.

@@ -35,7 +35,7 @@ class Reader(SequenceModel):
     instead of 60, 60 and 63 % of TREC by characters (GRU, LSTM, Transformer; three seeds).
 
     References: a recurrence over the characters of each word: Ling et al. 2015, section 3; a convolution with maximum:
-    Ma & Hovy 2016, section 2.1; beside the word's own vector: Chiu & Nichols 2016, section 2; words dropped in
+    Ma & Hovy 2016, section 2.1; with the word's own vector: Chiu & Nichols 2016, section 2; words dropped in
     training: Iyyer et al. 2015, section 3.2.
 
     Args:
@@ -183,7 +183,7 @@ class Reader(SequenceModel):
         return (memory if given is mask else masking.back(memory, given)), summary, given
 
     def summarize(self, inputs, pooling, training=False):
-        """inputs -> one vector a sequence [B, W], by the name of the pooling."""
+        """inputs -> one vector per sequence [B, W], by the name of the pooling."""
         x, mask, _ = self._enter(inputs, training)
         return self.body.summarize(x, pooling, mask, training)
 
@@ -210,7 +210,7 @@ class Reader(SequenceModel):
         return (*layers, *(so_far, so_far[:, :1])[: self._kept()])
 
     def _kept(self):
-        """How many tensors beside the layers' states a pooling needs: the vector so far, the number of steps."""
+        """How many tensors besides the layers' states a pooling needs: the vector so far, the number of steps."""
         pooling = getattr(self, "pooling", None)  # a tagger has none, and says nothing of the whole
         if pooling in ("max", "mean"):
             return 2

@@ -48,7 +48,7 @@ def permits(cell):
 
 
 def right_padded(mask):
-    """Whether nothing real stands behind padding in any row of a mask [B, T]: bool []."""
+    """Whether nothing real stands after padding in any row of a mask [B, T]: bool []."""
     return tf.reduce_all(mask[:, :-1] | ~mask[:, 1:])
 
 
@@ -104,7 +104,7 @@ def _lstm(cell):
 
 
 def _gru(cell):
-    """Keras's second bias stands behind the product, for all three gates."""
+    """Keras's second bias stands after the product, for all three gates."""
     behind = ops.pad(cell.reset_bias, ((2 * cell.units, 0),))
     return cell.kernel, cell.recurrent_kernel, ops.stack([cell.bias.value, behind])
 

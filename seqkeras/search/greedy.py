@@ -18,7 +18,7 @@ class Greedy(Search):
 
     Call arguments: what `model.start` takes: `{"source": ids [B, S]}`, `{"label": [B]}`, `{"prompt": ids [B, P]}`.
 
-    Returns: ids [B, T], END after the last token, PAD behind it.
+    Returns: ids [B, T], END after the last token, PAD after it.
     """
 
     def __init__(self, model, max_length, **kwargs):

@@ -16,7 +16,7 @@ class Search(KerasModel):
     first `max_length` ids.
 
     A subclass says what comes next: `choose(logits [B, V], t, inputs) -> ids [B]`, in `extra_inputs(batch)` what it
-    needs for that beside the model's own inputs, and in `drawn(rows, random)` values for those. Names of inputs that a
+    needs for that besides the model's own inputs, and in `drawn(rows, random)` values for those. Names of inputs that a
     call need not bring are `optional`.
     """
 
@@ -91,7 +91,7 @@ class Search(KerasModel):
         return {}
 
     def signatures(self, batch, length):
-        """The whole task beside the model's own `encode` and `step`."""
+        """The whole task, besides the model's own `encode` and `step`."""
         signatures = self.model.signatures(batch, length)
         inputs = {**signatures["encode"][1], **self.extra_inputs(batch)}
         return {self.task: (self.scored, inputs), **signatures}

@@ -40,7 +40,7 @@ class Sample(Search):
     Call arguments: as for `Greedy`, `"uniform"`: float [B, T] in [0, 1), and if wished `"temperature"`: float [B] in
     the place of the argument; at 0 the likeliest token is taken. An exported file takes both.
 
-    Returns: ids [B, T], END after the last token, PAD behind it.
+    Returns: ids [B, T], END after the last token, PAD after it.
     """
 
     optional = ("temperature",)
