@@ -152,7 +152,7 @@ def notes(manifest):
     for name, one in signature["inputs"].items():
         if name in READS:
             end = f", END ({END}) behind them" if tokenizers[READS[name]]["end"] else ""
-            each = ", a row a word" if len(one["shape"]) == 3 else ""
+            each = ", a row per word" if len(one["shape"]) == 3 else ""
             meant = f"ids that tokenizers/{READS[name]} makes of the text{each}{end}, then PAD ({PAD})"
         else:
             meant = MEANT[name].format(scaled=before, temperature=manifest.get("temperature"))

@@ -360,7 +360,7 @@ def test_snippets_name_signature_inputs_and_shapes():
         (
             "spelt",
             [
-                "characters, int32 [1, 16, 3]: ids that tokenizers/characters makes of the text, a row a word, "
+                "characters, int32 [1, 16, 3]: ids that tokenizers/characters makes of the text, a row per word, "
                 "then PAD (0).",
                 "ids, int32 [1, 16]: ids that tokenizers/text makes of the text, then PAD (0).",
             ],
@@ -370,7 +370,7 @@ def test_snippets_name_signature_inputs_and_shapes():
             [
                 "label (the answer), float32 [1, 3]: one for each label of the whole, in the order of manifest.json.",
                 "tags (the answer), float32 [1, 16, 2]: one for each of the tags in manifest.json, in their order, "
-                "a row a token.",
+                "a row per token.",
             ],
         ),
         ("values", ["length, int32 [1]: how many steps there are in values."]),
