@@ -149,11 +149,26 @@ TASKS = {
             folder=BY_COLUMN,
         ),
     ),
-    "continue": Task(answers="LanguageModel", reads={"prompt": "text"}, writes="text", strings="text"),
+    "continue": Task(
+        answers="LanguageModel",
+        reads={"prompt": "text"},
+        writes="text",
+        strings="text",
+        command=Command(
+            name="language",
+            help="the beginning of a text to the whole: a language model",
+            columns=("text",),
+            models=("LanguageModel",),
+            function="language_model",
+            tokenizer="characters",
+            roles=("text",),
+        ),
+    ),
     "forecast": Task(answers="Forecaster", scaled=True),
 }
 
 COMMANDS = {one.command.name: one.command for one in TASKS.values() if one.command}
+WRITES = {one.command.name: one.writes for one in TASKS.values() if one.command}  # by which tokenizer, or None
 READS = {name: role for one in TASKS.values() for name, role in one.reads.items()}  # of all tasks
 
 

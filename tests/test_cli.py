@@ -21,7 +21,7 @@ import pytest
 import tensorflow as tf
 
 import seqkeras
-from seqkeras import cli, folders
+from seqkeras import cli, export, folders
 from seqkeras.__main__ import main, one_line
 from seqkeras.cli import commands, integrity, options, runs, settings, sources, tables, training, usage
 from seqkeras.models import sequence_model
@@ -70,6 +70,54 @@ def trained(tmp_path_factory):
         assert run(f"train generate names.tsv --name names {QUICK}") == 0
         assert run(f"train translate a.txt b.txt --name turned --tokenizer characters {QUICK}") == 0
     return folder
+
+
+CYCLE = "abcd" * 11
+
+
+@pytest.fixture(scope="module")
+def continued(tmp_path_factory):
+    """A folder with a small trained language model, of parts of a cycle."""
+    folder = tmp_path_factory.mktemp("language")
+    texts = [CYCLE[start : start + length] for start in range(4) for length in range(5, 41)]
+    (folder / "cycles.txt").write_text("".join(f"{text}\n" for text in texts))
+    with inside(folder):
+        words = "--epochs 8 --batch-size 8 --units 16 --learning-rate 0.02 --test 0.1"
+        assert run(f"train language cycles.txt --name cycles {words}") == 0
+    return folder
+
+
+def test_a_language_model_continues_prompts_and_draws_by_temperature(continued, capfd):
+    with inside(continued):
+        capfd.readouterr()
+        assert run("predict cycles abcda cdabc") == 0
+        first, second = capfd.readouterr().out.splitlines()
+        assert len(first) > 5 and first in CYCLE and first.startswith("abcda")
+        assert len(second) > 5 and second in CYCLE and second.startswith("cdabc")
+        drawn = []
+        for seed in (1, 1, 2):
+            assert run(f"predict cycles abc cda --temperature 50 --seed {seed}") == 0
+            drawn.append(capfd.readouterr().out)
+        assert drawn[0] == drawn[1] != drawn[2] and all(one.startswith("abc") for one in drawn)
+        assert run("predict cycles abcda --temperature 0") == 0
+        assert capfd.readouterr().out == f"{first}\n"
+
+
+def test_a_language_model_is_evaluated_exported_and_begins_from_nothing(continued, capfd):
+    with inside(continued):
+        assert run("evaluate cycles --json") == 0
+        figures = json.loads(capfd.readouterr().out)
+        assert figures["perplexity"] < 2 and figures["examples"] == 14
+        assert run("export cycles --examples 4") == 0
+        bundle = export.load_bundle("runs/cycles/bundle")
+        capfd.readouterr()
+        assert main(["predict", "cycles", "", "abcda"]) == 0
+        nothing, some = capfd.readouterr().out.splitlines()
+        assert nothing and nothing in CYCLE and bundle("abcda") == some
+
+
+def test_a_temperature_is_for_models_that_write(here, capfd):
+    assert "Expected a model that writes with a temperature" in error("predict said cats --temperature 1", capfd)
 
 
 class inside:

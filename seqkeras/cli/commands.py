@@ -46,14 +46,14 @@ def predict(asked):
     texts = asked.text or _lines(asked.file)
     for start in range(0, len(texts), 256):
         some = texts[start : start + 256]
-        told = [text for text in some if text.strip()]
+        told = [text for text in some if text.strip() or run.task == "language"]
         for text, row in zip(told, run.rows(told), strict=True):
             if len(row) > run.max_length:
                 say(f"Expected at most {run.max_length} tokens. Received: {len(row)} in text={text[:60]!r}, cut there")
         with working("answering"):
-            answers = iter(run.answers(told) if told else ())
+            answers = iter(run.answers(told, asked.temperature, asked.seed + start) if told else ())
         for text in some:
-            print(_said(next(answers)) if text.strip() else "")
+            print(_said(next(answers)) if text in told else "")
 
 
 def _lines(path):

@@ -23,8 +23,9 @@ WIDTH = (
     Option("num_layers", 1, "number of layers"),
     Option("dropout", 0.0, "rate of dropout on each layer's input"),
 )
+CELL = "the recurrent cell: gru, lstm, simplernn, or another that docs/cells.md lists"
 RECURRENT = (
-    Option("cell", "gru", "the recurrent cell: gru, lstm, simplernn, or another that docs/cells.md lists"),
+    Option("cell", "gru", CELL),
     Option("residual", False, "from the second layer on, a layer's input is added to its output"),
     Option("recurrent_dropout", 0.0, "rate of dropout in the recurrence, of the same units at all steps"),
     Option("zoneout", 0.0, "rate at which the state keeps its value of the step before"),
@@ -50,6 +51,16 @@ READING = (
 )
 ENCODER = Option("encoder", "recurrent", "what reads the text: recurrent, transformer or convolution")
 BASELINES = Option("encoder", "recurrent", "what reads the text: recurrent, transformer, convolution, window or bag")
+TRANSFORMER = (
+    Option("units", 128, "width of each layer"),
+    Option("num_layers", 2, "number of layers"),
+    Option("num_heads", 4, "heads of the attention"),
+    Option("ff_units", None, "width of the dense layers (4 times that of the others)"),
+    Option("dropout", 0.0, "rate of dropout"),
+    Option("norm", "pre", 'where layers are normalised: "pre" or "post"'),
+    Option("positions", "sinusoid", 'vectors of positions: "sinusoid" or "learned"'),
+    Option("tied_embeddings", False, "whether the target embedding is the output layer too"),
+)
 SEQ2SEQ = (*WIDTH, *RECURRENT, BIDIRECTIONAL, EMBEDDING, BIAS)
 
 OPTIONS = {
@@ -59,17 +70,16 @@ OPTIONS = {
     "SequenceGenerator": (*WIDTH, *RECURRENT, EMBEDDING, CONTEXT, BIAS),
     "Seq2Seq": (*SEQ2SEQ, CONTEXT),
     "AttentionSeq2Seq": (*SEQ2SEQ, Option("score", "mlp", "the attention's score: mlp, dot or scaled_dot")),
-    "TransformerSeq2Seq": (
-        Option("units", 128, "width of each layer"),
-        Option("num_layers", 2, "number of layers"),
-        Option("num_heads", 4, "heads of the attention"),
-        Option("ff_units", None, "width of the dense layers (4 times that of the others)"),
-        Option("dropout", 0.0, "rate of dropout"),
-        Option("norm", "pre", 'where layers are normalised: "pre" or "post"'),
-        Option("positions", "sinusoid", 'vectors of positions: "sinusoid" or "learned"'),
-        Option("tied_embeddings", False, "whether the target embedding is the output layer too"),
+    "LanguageModel": (
+        Option("decoder", "recurrent", "what the model is made of: recurrent or transformer"),
+        *WIDTH,
+        Option("cell", "lstm", CELL),
+        *RECURRENT[1:],
+        EMBEDDING,
+        *(one for one in TRANSFORMER if one.name not in ("units", "num_layers", "dropout")),
         BIAS,
     ),
+    "TransformerSeq2Seq": (*TRANSFORMER, BIAS),
 }
 
 

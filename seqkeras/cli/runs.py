@@ -20,7 +20,7 @@ from seqkeras import export, pipelines, search
 from seqkeras.cli import integrity, preconditions, progress, training
 from seqkeras.cli.settings import load as load_settings
 from seqkeras.pipelines import classes, readers
-from seqkeras.tasks import COMMANDS
+from seqkeras.tasks import COMMANDS, WRITES
 from seqkeras.tokens import END, PAD
 from seqkeras.training import metrics, scores
 from seqkeras.training.spans import in_bio, spans
@@ -51,7 +51,7 @@ class Run:
     @property
     def writes(self):
         """Whether its answers are texts."""
-        return "target" in self.tokenizers
+        return WRITES[self.task] is not None
 
     @property
     def network(self):
@@ -69,7 +69,7 @@ class Run:
         source = self.task == "translate"
         rows = self.tokenizers[COMMANDS[self.task].roles[0]].encode(list(texts))
         for text, row in zip(texts, rows, strict=True):
-            if not row:
+            if not row and self.task != "language":
                 raise ValueError(f"Expected text. Received: {text!r}, in which the tokenizer finds nothing")
         return [[*row, END] for row in rows] if source else rows
 
@@ -78,33 +78,45 @@ class Run:
         rows = self.rows(texts)
         if self.task == "generate":
             return {"label": np.array(rows, np.int32)[:, 0]}
-        width = min(max(map(len, rows)), length or self.max_length)
+        width = max(1, min(max(map(len, rows)), length or self.max_length))
         ids = np.full((len(rows), width), PAD, np.int32)
         for into, row in zip(ids, rows, strict=True):
             into[: len(row)] = row[:width]
+        if self.task == "language":
+            return {"prompt": ids}
         if self.task != "translate":
             return ids
         ids[[len(row) > width for row in rows], -1] = END
         return {"source": ids}
 
-    def outputs(self, inputs):
+    def outputs(self, inputs, temperature=None, seed=0):
         """What the model gives for `inputs`: ids [N, T] of one that writes, else probabilities.
 
         They are [N, C] of a classifier, [N, T, C] of a tagger, `{"tags": [N, T, C], "label": [N, K]}` of a joint one.
+        With a temperature tokens are drawn, the same for the same seed.
         """
-        outputs = self.model.predict(inputs, batch_size=256, verbose=0)
+        model = self.model
+        if temperature is not None:
+            model, rows = search.Sample(self.network, self.max_length), len(next(iter(inputs.values())))
+            uniform = np.random.default_rng(seed).random((rows, self.max_length), "float32")
+            inputs = {**inputs, "uniform": uniform, "temperature": np.full(rows, temperature, "float32")}
+        outputs = model.predict(inputs, batch_size=256, verbose=0)
         if self.writes:
             return outputs
         return keras.tree.map_structure(lambda logits: np.asarray(keras.ops.softmax(logits)), outputs)
 
-    def answers(self, texts):
-        """A text each, of a model that writes.
+    def answers(self, texts, temperature=None, seed=0):
+        """A text each, of a model that writes, drawn where there is a temperature.
 
         Of a classifier a dict of label -> probability, the likeliest first; of a tagger `Tagged`.
         """
-        outputs = self.outputs(self.inputs(texts))
+        if temperature is not None and not self.writes:
+            raise ValueError(
+                f"Expected a model that writes with a temperature. Received: {self.folder}, which does not"
+            )
+        outputs = self.outputs(self.inputs(texts), temperature, seed)
         if self.writes:
-            return self.tokenizers["target"].decode(outputs)
+            return self.tokenizers[WRITES[self.task]].decode(outputs)
         if self.task == "classify":
             return _ranked(self.labels, outputs)
         joint = self.task == "joint"
@@ -125,9 +137,10 @@ class Run:
         wrong, and "unknown labels" says which and how many. "classes" has the scores of each class and "confusion" how
         often which is taken for which, as `scores.by_class` and `scores.confusion` give them.
         """
-        data = training.prepare({"test": records}, self.settings, self.tokenizers, self.labels, truncate=True)
+        options = {} if self.task == "language" else {"truncate": True}  # which has windows of long texts
+        data = training.prepare({"test": records}, self.settings, self.tokenizers, self.labels, **options)
         report = data.report["test"]
-        results = {"examples": report["kept"], "cut": report["cut"], "skipped": sum(report["skipped"].values())}
+        results = {"examples": report["kept"], "cut": report.get("cut", 0), "skipped": sum(report["skipped"].values())}
         unknown = report.get("unknown labels") or {}
         if any(unknown.values()):  # of a joint tagger one entry a column, each of them empty where all is known
             results["unknown labels"] = unknown
@@ -178,8 +191,9 @@ class Run:
         With weights of 8 or 16 bits the answers may differ from the model's by `bound`: in accuracy, or in character
         edits compared with the references (when generating: with what the model itself says).
         """
-        inputs = self.inputs(records.column(0), length)
-        metric = self.metric(records) if quantize else None
+        texts = [one[: len(one) // 2] for one in records.column(0)] if self.task == "language" else records.column(0)
+        inputs = self.inputs(texts, length)
+        metric = self.metric(texts, records) if quantize else None
         return export.write_bundle(
             self.model,
             folder,
@@ -194,11 +208,11 @@ class Run:
             **options,
         )
 
-    def metric(self, records):
-        """What smaller weights may worsen: a function of the outputs, 1 at best."""
+    def metric(self, texts, records):
+        """What smaller weights may worsen: a function of the outputs for these texts, 1 at best."""
         if self.writes:
-            references = records.column(1) if self.task == "translate" else self.answers(records.column(0))
-            decode = self.tokenizers["target"].decode
+            references = records.column(1) if self.task == "translate" else self.answers(texts)
+            decode = self.tokenizers[WRITES[self.task]].decode
             return lambda outputs: 1 - metrics.edit_rate(decode(outputs["ids"]), references)
         wanted = {column: self.wanted(records, column) for column in COMMANDS[self.task].labels}
 

@@ -47,7 +47,8 @@ def read(paths, settings):
 
     Several paths are files that say the same line by line: source and target; words, tags and, of a joint task, label.
     One path is a folder (a folder a class, or a file a class; with words and tags `seq.in`, `seq.out` and `label`), a
-    `.jsonl` file, `tfds:NAME/SPLIT`, or a table; of words and tags a CoNLL file. A list of words becomes a text.
+    `.jsonl` file, `tfds:NAME/SPLIT`, or a table; of words and tags a CoNLL file; of texts alone a text per line, or a
+    table where there are `--columns`. A list of words becomes a text.
     """
     names = COMMANDS[settings["task"]].columns
     return checked(_read(paths, settings), names, "the data")
@@ -63,8 +64,7 @@ def _read(paths, settings):
             expect_file(one)
         return BY_LINE[task](*paths, encoding=encoding)
     if len(paths) != 1:
-        count = {2: "two", 3: "three"}[len(names)]
-        several = f", or {count} of the same number of lines: {', '.join(names)}" if task in BY_LINE else ""
+        several = f", or {len(names)} of the same number of lines: {', '.join(names)}" if task in BY_LINE else ""
         raise ValueError(f"Expected one file{several}. Received: {' '.join(paths)}")
     if path.startswith("tfds:"):
         name, _, split = path.rpartition("/")
@@ -83,6 +83,8 @@ def _read(paths, settings):
         return readers.json_lines(path, columns or names, encoding=encoding)
     if task == "tag" and suffix != ".csv":
         return readers.conll(path, columns, encoding=encoding)
+    if task == "language" and columns is None:
+        return readers.lines(path, encoding=encoding)
     found = readers.table(path, columns, settings["delimiter"], settings["header"] or None, encoding)
     found = chosen(found, path, names) if columns is None else found
     if not settings["header"]:
@@ -94,7 +96,7 @@ def _is_table(paths, task):
     """Whether what is named is read as a table."""
     suffix = unzipped(paths[0]).suffix.lower()
     read_otherwise = paths[0].startswith("tfds:") or Path(paths[0]).is_dir() or suffix == ".jsonl"
-    return len(paths) == 1 and not read_otherwise and (task != "tag" or suffix == ".csv")
+    return len(paths) == 1 and not read_otherwise and (task != "tag" or suffix == ".csv") and task != "language"
 
 
 def chosen(records, path, names):

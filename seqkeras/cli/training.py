@@ -19,7 +19,7 @@ from seqkeras import folders, pipelines, public, search
 from seqkeras.choices import without_use
 from seqkeras.cli import integrity, preconditions, progress, sources
 from seqkeras.pipelines import files
-from seqkeras.tasks import COMMANDS
+from seqkeras.tasks import COMMANDS, WRITES
 from seqkeras.training import distribution, losses, metrics
 
 FEWEST_BATCHES = 20  # batches per epoch; where there are more, those that are not full are left out, for XLA's sake
@@ -66,8 +66,8 @@ def build(settings, tokenizers, labels):
         sizes["target_vocab_size"] = tokenizers["target"].vocab_size
     first = next(iter(tokenizers.values()))
     model = getattr(public, settings["model"])
-    encoder = settings["options"].get("encoder", "recurrent")
-    idle = without_use(encoder, model.uses.get("encoder", {}), ["max_length"])
+    chosen = ((settings["options"].get(name, "recurrent"), table) for name, table in model.uses.items())
+    idle = any(without_use(choice, table, ["max_length"]) for choice, table in chosen)
     if "max_length" in inspect.signature(model).parameters and not idle:
         sizes["max_length"] = settings["max_length"]
     return model(vocab_size=first.vocab_size, **sizes, **settings["options"])
@@ -129,8 +129,7 @@ def train(settings, data, held_out, folder, what):
     with distribution.strategy(settings["strategy"]).scope():
         model = build(settings, data.tokenizers, data.labels)
         compile_for(settings["task"], model, settings, data.steps["train"] * settings["epochs"])
-    writes = "target" in COMMANDS[settings["task"]].roles
-    whole = search.Greedy(model, settings["max_length"]) if writes else model
+    whole = search.Greedy(model, settings["max_length"]) if WRITES[settings["task"]] else model
     monitor = monitored(settings["task"], data.validation)
     fitted = {"train", "validation"} & set(data.steps)
     with (
@@ -156,7 +155,7 @@ def train(settings, data, held_out, folder, what):
 
 def monitored(task, validation):
     """The figure that is least in the best epoch."""
-    return ("val_" if validation else "") + ("perplexity" if "target" in COMMANDS[task].roles else "loss")
+    return ("val_" if validation else "") + ("perplexity" if WRITES[task] else "loss")
 
 
 def write(folder, settings, data, held_out):

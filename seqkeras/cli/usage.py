@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from seqkeras.choices import ENCODERS, without_use
+from seqkeras.choices import DECODERS, ENCODERS, without_use
 from seqkeras.cli import options
 from seqkeras.tasks import COMMANDS
 
@@ -19,6 +19,8 @@ examples:
   seqkeras train classify reviews.tsv --name reviews
                                                     reviews.tsv: lines of text<TAB>label; makes runs/reviews
   seqkeras train translate train.de train.en --name de-en --model TransformerSeq2Seq
+  seqkeras train language names.txt --name names    a text per line, which the model learns to continue
+  seqkeras predict names "An" --temperature 0.8
   seqkeras evaluate reviews test.tsv
   seqkeras predict reviews "I love my cat."
   seqkeras export reviews                           runs/reviews/bundle: a LiteRT file that answers as the model does
@@ -86,10 +88,11 @@ def _check_train(asked):
     if unknown:
         takes = ", ".join(_flag(name) for name in sorted(known))
         asked.parser.error(f"{asked.model} has no {', '.join(unknown)}; it has {takes}")
-    encoder = asked.options.get("encoder", "recurrent")
-    idle = [_flag(name) for name in without_use(encoder, ENCODERS, asked.options)] if "encoder" in known else []
-    if idle:
-        asked.parser.error(f"--encoder {encoder} has no use for {', '.join(idle)}")
+    for name, table in (("encoder", ENCODERS), ("decoder", DECODERS)):
+        choice = asked.options.get(name, "recurrent")
+        idle = [_flag(one) for one in without_use(choice, table, asked.options)] if name in known else []
+        if idle:
+            asked.parser.error(f"--{name} {choice} has no use for {', '.join(idle)}")
 
 
 def _command(commands, name, text, epilog=None, usage=None):
@@ -142,6 +145,7 @@ def _data(made, task):
     columns = ", ".join(task.columns)
     kinds = [f"a table (.tsv, .csv) of {columns}" if task.columns != ("words", "tags") else "a CoNLL file"]
     kinds += [] if task.labels == ("label",) else [f"files of {columns}, line by line"]
+    kinds = ["a text per line"] if task.columns == ("text",) else kinds
     kinds += [task.folder] if task.folder else []
     kinds += [".jsonl", ".gz of these", "tfds:NAME/SPLIT"]
     kinds += [f"samples:{task.embedded}"] if task.embedded else []
@@ -250,6 +254,13 @@ def _predict(commands):
     given = made.add_mutually_exclusive_group()
     given.add_argument("text", nargs="*", default=[], help="in quotes; without any, lines of the standard input")
     given.add_argument("--file", type=Path, metavar="FILE", help="lines of this file instead, in UTF-8")
+    made.add_argument(
+        "--temperature",
+        type=_number(float, 0, 1e9),
+        metavar="X",
+        help="of a model that writes: draw tokens, likely ones more often the lower it is (the likeliest token)",
+    )
+    made.add_argument("--seed", type=SEED, default=0, metavar="N", help="of what is drawn (0)")
 
 
 def _export(commands):
@@ -344,7 +355,7 @@ def _columns(count):
     def read(text):
         columns = tuple(int(one) if re.fullmatch("-?[0-9]+", one) else one for one in text.split(","))
         if len(columns) != count:
-            expected = {2: "two, with a comma", 3: "three, with commas"}[count]
+            expected = {1: "one, no comma", 2: "two, with a comma", 3: "three, with commas"}[count]
             raise argparse.ArgumentTypeError(f"expected {expected} between. Received: {text!r}")
         if len(set(columns)) != count:
             raise argparse.ArgumentTypeError(f"expected {count} different columns. Received: {text!r}")
