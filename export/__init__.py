@@ -1,4 +1,4 @@
-"""The way out: a trained model as a verified LiteRT file, as a bundle, as a SavedModel."""
+"""A trained model as a verified LiteRT file, as a bundle, as a SavedModel."""
 
 from seqkeras.export.audit import audit
 from seqkeras.export.bundle import write_bundle

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from seqkeras.cells import LSTM
-from seqkeras.export.loops import in_order
-from seqkeras.rnn.loops import inference_loop, pooled
+from seqkeras.export.loops import batches, in_order
+from seqkeras.rnn.loops import pooled
 
 _LAYER, _CELL_STATE = "a_fused_lstm", "the_cell_state_of_a_fused_lstm"
 _SHUT = -100.0  # of which the sigmoid is 0 in float32
@@ -19,7 +19,7 @@ _LEAST = 1e-6  # of the weight that carries it: what is much less, a file holds 
 
 
 def loop(cell, inputs, mask, state, *, reverse=False, noise=None, pooling=None):
-    """The fused layer of a cell, see `seqkeras.rnn.loops`; batches of more than one go through `inference_loop`."""
+    """The fused layer of a cell, see `seqkeras.rnn.loops`; batches of more than one go through `loops.batches`."""
     if type(cell) is not LSTM:
         raise ValueError(
             f'Expected recurrent layers of LSTM as it is with strategy="fused". Received: {type(cell).__name__}; each '
@@ -27,7 +27,7 @@ def loop(cell, inputs, mask, state, *, reverse=False, noise=None, pooling=None):
         )
 
     if inputs.shape[0] != 1:
-        return inference_loop(cell, inputs, mask, state, reverse=reverse, noise=noise, pooling=pooling)
+        return batches(cell, inputs, mask, state, reverse=reverse, noise=noise, pooling=pooling)
     begun = [tf.get_static_value(one) for one in state]
     if any(value is None or value.any() for value in begun):
         raise ValueError('Expected layers that begin at zeros with strategy="fused". Received: an initial state')

@@ -2,7 +2,7 @@
 
 The contract is that of `seqkeras.rnn.loops`; with a pooling the outputs are not collected. A masked step does nothing,
 so those are taken out beforehand: the real ones come first, in the order in which they are run, and the loop ends after
-them. A batch of another size than 1 goes through `inference_loop`.
+them. A batch of another size than 1 goes through `batches`.
 """
 
 import functools
@@ -11,9 +11,15 @@ import tensorflow as tf
 from keras import ops
 
 from seqkeras.cells import StepOps
-from seqkeras.rnn.loops import inference_loop, masked_outputs, masked_step, project
+from seqkeras.rnn.loops import masked_outputs, masked_step, project, run_to_the_longest, time_loop
 
 STEP_OPS = StepOps(merge=False)  # a device runs each operator by itself
+
+
+@time_loop
+def batches(cell, inputs, mask, state, reverse, noise):
+    """The loop of inference over more than one sequence."""
+    return run_to_the_longest(cell, project(cell, inputs, noise), mask, state, reverse, STEP_OPS)
 
 
 def _alone(run):
@@ -21,7 +27,7 @@ def _alone(run):
 
     def loop(cell, inputs, mask, state, *, reverse=False, noise=None, pooling=None):
         if inputs.shape[0] != 1:
-            return inference_loop(cell, inputs, mask, state, reverse=reverse, noise=noise, pooling=pooling)
+            return batches(cell, inputs, mask, state, reverse=reverse, noise=noise, pooling=pooling)
         projected = project(cell, tf.transpose(inputs, (1, 0, 2)), noise)
         time_mask = None if mask is None else tf.transpose(mask)
         made, state = run(cell, projected, time_mask, tuple(state), reverse, pooling)

@@ -8,8 +8,6 @@ from numbers import Integral, Real
 import keras
 import numpy as np
 
-from seqkeras.choices import without_use
-
 LARGEST = 2**31 - 1  # what an int32 holds
 
 
@@ -101,17 +99,16 @@ def choice(*allowed, **chosen):
             raise ValueError(f"Expected {name} to be one of {', '.join(map(str, allowed))}. Received: {name}={value!r}")
 
 
-def used(name, choice, table, model):
-    """The constructor arguments of a model, for which its choice of `name` has no use, keep their defaults.
-
-    Args:
-        table: choice -> the arguments that it has a use for, as of `choices`.
-    """
+def used(model):
+    """The constructor arguments of a model that others leave without a use, its `idle` ones, keep their defaults."""
     defaults = {one.name: one.default for one in inspect.signature(type(model).__init__).parameters.values()}
-    idle = [one for one in without_use(choice, table, defaults) if getattr(model, one) != defaults[one]]
-    if idle:
-        received = ", ".join(f"{one}={getattr(model, one)!r}" for one in idle)
-        raise ValueError(f"Expected no {', '.join(idle)} with {name}={choice!r}. Received: {received}")
+    config = {name: getattr(model, name) for name in model.constructor_arguments}
+    given = sorted(name for name in model.idle(config) if config[name] != defaults[name])
+    if given:
+        deciding = [name for name, table in model.uses.items() if set().union(*table.values()) & set(given)]
+        choices = ", ".join(f"{name}={config[name]!r}" for name in deciding)
+        received = ", ".join(f"{name}={config[name]!r}" for name in given)
+        raise ValueError(f"Expected no {', '.join(given)} with {choices}. Received: {received}")
 
 
 def between(lowest, highest, **numbers):

@@ -18,7 +18,8 @@ DECODERS = {  # `decoder=` of a language model
 }
 
 
-SPELLING = {"character_encoder", "character_units", "word_length"}  # have a use where there is a `character_vocab_size`
+SPELLING = {"character_encoder", "character_units", "word_length"}
+CHARACTERS = {"a number": SPELLING}  # `character_vocab_size=`; None has no use for them
 
 
 def without_use(choice, table, names):

@@ -1,4 +1,4 @@
-"""What makes a class leave and re-enter a `.keras` file: a registered name and a complete config."""
+"""What a class needs to be saved in a `.keras` file and loaded: a registered name and a complete config."""
 
 import contextlib
 import functools
@@ -41,7 +41,9 @@ def with_config(cls):
             construct(*given.args, **given.kwargs)
 
     def get_config(self):
-        return {**super(cls, self).get_config(), **{name: _plain(getattr(self, name)) for name in own_names}}
+        own = {name: _plain(getattr(self, name)) for name in own_names}
+        layout = {"layout": cls.layout} if hasattr(cls, "without_layout") else {}
+        return {**super(cls, self).get_config(), **own, **layout}
 
     def from_config(cls, config):
         if hasattr(cls, "without_layout"):

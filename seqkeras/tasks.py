@@ -1,7 +1,7 @@
 """The tasks, one entry each: what a model does for a caller, in Python, in files, on the command line.
 
-Models say by `task` which is theirs. `export` and the command line read the rest here. Nothing is imported that takes
-time, so that `--help` comes at once.
+A model's `task` is the name of its entry. `export` and the command line read the rest here. Nothing is imported that
+takes time, so that `--help` comes at once.
 """
 
 from typing import NamedTuple

@@ -35,7 +35,9 @@ class SearchSpace(keras_tuner.HyperModel):
         self.arguments = arguments
 
     def build(self, hp):
-        chosen = {name: hp.Choice(name, values) for name, values in self.choices.items() if name not in self.arguments}
+        idle = self.model.idle({**dict.fromkeys(self.choices), **DEFAULTS, **self.arguments})
+        searched = {name: values for name, values in self.choices.items() if name not in idle | self.arguments.keys()}
+        chosen = {name: hp.Choice(name, values) for name, values in searched.items()}
         model = self.model(**chosen, **self.arguments)
         model.compile(
             keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"), clipnorm=1.0),
@@ -48,6 +50,7 @@ class SearchSpace(keras_tuner.HyperModel):
         return [metrics.TokenAccuracy(), metrics.ExactMatch(), metrics.Perplexity()]
 
 
+DEFAULTS = {"encoder": "recurrent", "decoder": "recurrent"}
 RECURRENT = {
     "units": [64, 128, 256],
     "num_layers": [1, 2, 3],

@@ -830,7 +830,7 @@ WRONG = {
     "data": "said.tsv",
     "validation": 0.1,
     "test": "dev.tsv",
-    "columns": [0],
+    "columns": [],
     "header": "yes",
     "delimiter": "||",
     "encoding": 8,

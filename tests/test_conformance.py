@@ -320,6 +320,8 @@ def test_wrong_arguments_say_what_was_expected():
         (seqkeras.SequenceGenerator, {"units": True}, "units to be a positive integer"),
         (seqkeras.SequenceGenerator, {"num_layers": 0}, "num_layers to be a positive integer"),
         (seqkeras.SequenceGenerator, {"context": "all"}, "context to be one of state, input, both"),
+        (seqkeras.SequenceGenerator, {"context": None}, "context to be one of state, input, both"),
+        (seqkeras.Seq2Seq, {"context": None}, "context to be one of state, input, both"),
         (seqkeras.SequenceGenerator, {"dropout": -0.1}, "dropout to be a number"),
         (seqkeras.SequenceGenerator, {"embedding_units": 0}, "embedding_units to be a positive integer"),
         (seqkeras.Seq2Seq, {"target_vocab_size": 0}, "target_vocab_size to be a positive integer"),

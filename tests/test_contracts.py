@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras import cells, export
+from seqkeras import cells
 from seqkeras.cells import STEP_OPS, VariationalDropout, Zoneout
 from seqkeras.decoders import AttentionDecoder, RecurrentDecoder, TransformerDecoder
+from seqkeras.encoders import BagEncoder, ConvolutionEncoder, RecurrentEncoder, TransformerEncoder, WindowEncoder
 from seqkeras.export import fused
 from seqkeras.export.loops import STRATEGIES
 from seqkeras.models.forecaster import AutoregressiveStack
@@ -86,6 +87,19 @@ def test_loop_contract(name):
     assert {arguments[x].kind for x in ("reverse", "noise", "pooling")} == {inspect.Parameter.KEYWORD_ONLY}
 
 
+@pytest.mark.parametrize("name", sorted(set(LOOPS) - {"fused"}))  # which takes no initial state
+def test_loops_are_equal_in_numbers(name, seed):
+    cell, random = cells.make("lstm", H), np.random.default_rng(seed)
+    cell.build((None, D))
+    state = tuple(tf.constant(random.normal(size=(1, H)), "float32") for _ in range(2))
+    x, mask = tf.constant(random.normal(size=(1, T, D)), "float32"), tf.constant([[True, True, False]])
+    for reverse in (False, True):
+        expected = scan(cell, x, mask, state, reverse=reverse)
+        got = LOOPS[name](cell, x, mask, state, reverse=reverse)
+        for a, b in zip(tf.nest.flatten(got), tf.nest.flatten(expected), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+
+
 DECODERS = {
     "recurrent": lambda: RecurrentDecoder(9, 4, context="both"),
     "recurrent without memory": lambda: RecurrentDecoder(9, 4, context=None),
@@ -111,5 +125,20 @@ def test_decoder_contract(name, seed):
     np.testing.assert_allclose(np.stack(said, axis=1), whole, atol=1e-5)
 
 
-def test_export_knows_every_loop_by_a_name():
-    assert set(export.loops.STRATEGIES) == {"loop", "partly_unrolled", "unrolled"}
+ENCODERS = {
+    "recurrent": lambda: RecurrentEncoder(4),
+    "both directions": lambda: RecurrentEncoder(4, bidirectional=True),
+    "transformer": lambda: TransformerEncoder(4, num_heads=2),
+    "convolution": lambda: ConvolutionEncoder(4),
+    "window": lambda: WindowEncoder(4),
+    "bag": lambda: BagEncoder(4),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_encoder_contract(name):
+    encoder, mask = ENCODERS[name](), np.array([[1, 1, 0], [1, 0, 0]], bool)
+    encoder.build((None, None, D))
+    memory, summary = encoder(tf.random.normal((B, T, D)), mask=mask)
+    assert memory.shape == (B, T, encoder.width) and summary.shape == (B, encoder.width)
+    assert not np.any(memory[~mask])

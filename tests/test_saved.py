@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-import seqkeras  # noqa: F401 - makes its classes known to Keras
+import seqkeras
 from seqkeras import export
 
 SAVED = Path(__file__).parent / "saved"
@@ -45,6 +45,21 @@ def test_saved_classifier_with_arguments_that_have_no_use():
     model = keras.models.load_model(SAVED / "classifier.keras")
     ids = np.array([[4, 5, 6], [7, 8, 0]], "int32")
     np.testing.assert_allclose(outputs(model, ids), KNOWN["classifier_model"], atol=1e-5)
+
+
+def test_saved_arguments_of_spelling_without_characters_are_dropped():
+    config = seqkeras.SequenceClassifier(9, 2, units=4).get_config()
+    old = {**{key: one for key, one in config.items() if key != "layout"}, "word_length": 20, "window": 7}
+    assert seqkeras.SequenceClassifier.from_config(old).get_config() == config
+    with pytest.raises(ValueError, match="Expected no window, word_length with encoder='recurrent', character_vocab"):
+        seqkeras.SequenceClassifier.from_config({**config, "word_length": 20, "window": 7})
+
+
+def test_saved_cell_of_a_recurrent_spelling_stays():
+    spelt = {"character_vocab_size": 9, "character_encoder": "recurrent", "cell": "lstm", "encoder": "convolution"}
+    config = seqkeras.SequenceTagger(9, 2, units=4, **spelt).get_config()
+    old = {key: one for key, one in config.items() if key != "layout"}
+    assert seqkeras.SequenceTagger.from_config(old).get_config() == config
 
 
 def test_saved_bundle():

@@ -67,3 +67,10 @@ def test_three_trials_of_a_search(family, seed, tmp_path, eagerly):
     result = best.evaluate(inputs, labels, sample_weight=weight, verbose=0, return_dict=True)
     assert result["loss"] == pytest.approx(scores[0], rel=1e-4)
     assert best.units == 8
+
+
+def test_choices_without_a_use_are_not_searched():
+    space = tuning.SequenceClassifier(vocab_size=9, num_classes=2, encoder="transformer", units=8, num_heads=2)
+    trial = keras_tuner.HyperParameters()
+    assert space.build(trial).encoder == "transformer"
+    assert {"cell", "bidirectional"} & set(trial.values) == set() and "pooling" in trial.values

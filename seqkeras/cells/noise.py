@@ -40,11 +40,19 @@ class Noise(keras.layers.Layer):
         return self.cell.draw(length, batch, width) if isinstance(self.cell, Noise) else ()
 
     def inner_project(self, inputs, noise):
-        return self.cell.project(inputs, noise) if noise else self.cell.project(inputs)
+        projected, width = self.cell.project(inputs, noise) if noise else self.cell.project(inputs), self.width
+        if not isinstance(self.cell, Noise) and projected.shape[-1] != width:
+            raise ValueError(f"Expected a cell in noise to project to {width} columns. Received: {projected.shape}")
+        return projected
+
+    @property
+    def width(self):
+        """Columns that the innermost cell projects to, a block of `units` per gate."""
+        return len(self.gates) * self.units
 
     def separate(self, projected):
         """What the cell projected, and the noise of this step: None outside training."""
-        if projected.shape[-1] == len(self.gates) * self.units:
+        if projected.shape[-1] == self.width:
             return projected, None
         return projected[..., : -self.columns], projected[..., -self.columns :]
 
@@ -75,18 +83,21 @@ class VariationalDropout(Noise):
         arguments.share(input_rate=input_rate, recurrent_rate=recurrent_rate)
 
     def draw(self, length, batch, width):
-        sizes = (self.input_rate, width), (self.recurrent_rate, self.units)
+        sizes = [(self.input_rate, width)] if self.input_rate else []
         masks = [
             keras.random.dropout(keras.ops.ones((1, batch, size), dtype=self.compute_dtype), rate, seed=self.seed)
-            for rate, size in sizes
+            for rate, size in [*sizes, (self.recurrent_rate, self.units)]
         ]
         return *masks, *self.inner_draw(length, batch, width)
 
     def project(self, inputs, noise=()):
         if not noise:
             return self.inner_project(inputs, ())
-        kept_inputs, kept_units, *inner = noise
-        projected = self.inner_project(inputs * kept_inputs, inner)
+        if self.input_rate:
+            kept_inputs, *noise = noise
+            inputs = inputs * kept_inputs
+        kept_units, *inner = noise
+        projected = self.inner_project(inputs, inner)
         every_step = kept_units * keras.ops.ones_like(projected[..., : self.units])
         return keras.ops.concatenate([projected, every_step], axis=-1)
 

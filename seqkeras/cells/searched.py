@@ -1,6 +1,6 @@
 """Cells that no one designed: three found by evolution (MUT1, MUT2, MUT3) and one by reinforcement learning (NAS).
 
-Letters as in `cells`. The papers write h_{t+1} from h_t and x_t; here it is h_t from h_{t-1} and x_t, the same loop.
+Letters as in `cells.cell`. The papers write h_{t+1} from h_t and x_t, which is here h_t from h_{t-1} and x_t.
 """
 
 import keras

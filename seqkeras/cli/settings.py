@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from seqkeras.cli import options, usage
+from seqkeras.cli import options, usage, values
 from seqkeras.tasks import COMMANDS
 
 NO_FILE = ("samples:", "tfds:")
@@ -28,7 +28,9 @@ def _strings(value):
 
 
 def _columns(value):
-    return isinstance(value, (list, tuple)) and len(value) in (2, 3) and all(type(one) in (str, int) for one in value)
+    return (
+        isinstance(value, (list, tuple)) and len(value) in (1, 2, 3) and all(type(one) in (str, int) for one in value)
+    )
 
 
 def _or_null(kind):
@@ -48,7 +50,7 @@ SETTINGS = {  # name -> (what is expected, whether a value is that)
     "test": _or_null(("a list of names of files, or of one share", _strings)),
     "columns": _or_null(("a list of names or numbers of columns", _columns)),
     "header": ("true or false", lambda value: isinstance(value, bool)),
-    "delimiter": _or_null(("one character", usage.divides)),
+    "delimiter": _or_null(("one character", values.divides)),
     "encoding": _TEXT,
     "tokenizer": _among(usage.TRAINED_TOKENIZERS),
     "vocab_size": _or_null(_whole(1)),

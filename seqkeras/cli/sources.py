@@ -96,7 +96,7 @@ def _is_table(paths, task):
     """Whether what is named is read as a table."""
     suffix = unzipped(paths[0]).suffix.lower()
     read_otherwise = paths[0].startswith("tfds:") or Path(paths[0]).is_dir() or suffix == ".jsonl"
-    return len(paths) == 1 and not read_otherwise and (task != "tag" or suffix == ".csv") and task != "language"
+    return len(paths) == 1 and not read_otherwise and (task != "tag" or suffix == ".csv")
 
 
 def chosen(records, path, names):

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from seqkeras.choices import DECODERS, ENCODERS, without_use
-from seqkeras.cli import options
+from seqkeras.cli import options, values
 from seqkeras.tasks import COMMANDS
 
 TRAINED_TOKENIZERS = ("characters", "bytes", "words", "unigram", "bpe")
@@ -158,13 +158,16 @@ def _data(made, task):
     )
     group.add_argument(
         "--columns",
-        type=_columns(len(task.columns)),
+        type=values.columns(len(task.columns)),
         metavar="A,B,C"[: 2 * len(task.columns) - 1],
         help=f"{columns}: names in the header, or numbers from 0",
     )
     group.add_argument("--header", action="store_true", help="the first line names the columns")
     group.add_argument(
-        "--delimiter", type=_delimiter, metavar="C", help="between the columns of a table (a tab; of .csv a comma)"
+        "--delimiter",
+        type=values.delimiter,
+        metavar="C",
+        help="between the columns of a table (a tab; of .csv a comma)",
     )
     group.add_argument("--encoding", default="utf-8", help="of the files (utf-8)")
     group.add_argument(
@@ -174,39 +177,43 @@ def _data(made, task):
         help=f"how a text becomes ids ({task.tokenizer})",
     )
     group.add_argument(
-        "--vocab-size", type=_number(int, 5, LARGEST_VOCABULARY), metavar="N", help="at most so many ids"
+        "--vocab-size", type=values.number(int, 5, LARGEST_VOCABULARY), metavar="N", help="at most so many ids"
     )
-    group.add_argument("--max-length", type=COUNT, metavar="N", help="longer examples are skipped and counted")
+    group.add_argument("--max-length", type=values.COUNT, metavar="N", help="longer examples are skipped and counted")
 
 
 def _training(made):
     group = made.add_argument_group("training")
     _kept(group)
     group.add_argument(
-        "--epochs", type=COUNT, default=10, metavar="N", help="times that all examples are gone through (10)"
+        "--epochs", type=values.COUNT, default=10, metavar="N", help="times that all examples are gone through (10)"
     )
-    group.add_argument("--batch-size", type=COUNT, default=64, metavar="N", help="examples a step (64)")
+    group.add_argument("--batch-size", type=values.COUNT, default=64, metavar="N", help="examples per step (64)")
     group.add_argument(
-        "--learning-rate", type=_number(float, 0, 1000), default=2e-3, metavar="X", help="highest of a cosine (0.002)"
+        "--learning-rate",
+        type=values.number(float, 0, 1000),
+        default=2e-3,
+        metavar="X",
+        help="highest of a cosine (0.002)",
     )
     group.add_argument(
         "--label-smoothing",
-        type=SHARE,
+        type=values.SHARE,
         default=0.0,
         metavar="X",
         help="share of the probability that the other classes get (0)",
     )
     group.add_argument(
         "--patience",
-        type=_number(int, 0, 2**31 - 1),
+        type=values.number(int, 0, 2**31 - 1),
         default=0,
         metavar="N",
         help="stop after N epochs without gain (0: never)",
     )
     group.add_argument(
-        "--buckets", type=COUNT, metavar="N", help="padded shapes at most (chosen by the lengths of the texts)"
+        "--buckets", type=values.COUNT, metavar="N", help="padded shapes at most (chosen by the lengths of the texts)"
     )
-    group.add_argument("--seed", type=SEED, default=0, metavar="N", help="of all that is drawn (0)")
+    group.add_argument("--seed", type=values.SEED, default=0, metavar="N", help="of all that is drawn (0)")
     group.add_argument("--strategy", default="default", help="default, mirrored, or mirrored:CPU:0,CPU:1")
 
 
@@ -256,11 +263,11 @@ def _predict(commands):
     given.add_argument("--file", type=Path, metavar="FILE", help="lines of this file instead, in UTF-8")
     made.add_argument(
         "--temperature",
-        type=_number(float, 0, 1e9),
+        type=values.number(float, 0, 1e9),
         metavar="X",
         help="of a model that writes: draw tokens, likely ones more often the lower it is (the likeliest token)",
     )
-    made.add_argument("--seed", type=SEED, default=0, metavar="N", help="of what is drawn (0)")
+    made.add_argument("--seed", type=values.SEED, default=0, metavar="N", help="of what is drawn (0)")
 
 
 def _export(commands):
@@ -275,9 +282,13 @@ def _export(commands):
     small = made.add_mutually_exclusive_group()
     small.add_argument("--float16", action="store_true", help="weights of 16 bits: a file about half as large")
     small.add_argument("--int8", action="store_true", help="weights of 8 bits: a file about a quarter as large")
-    made.add_argument("--bound", type=SHARE, metavar="X", help="quality that smaller weights may cost (0.01)")
-    made.add_argument("--length", type=COUNT, metavar="N", help="tokens that a text may have (as many as in training)")
-    made.add_argument("--examples", type=COUNT, default=100, metavar="N", help="held-out examples to compare (100)")
+    made.add_argument("--bound", type=values.SHARE, metavar="X", help="quality that smaller weights may cost (0.01)")
+    made.add_argument(
+        "--length", type=values.COUNT, metavar="N", help="tokens that a text may have (as many as in training)"
+    )
+    made.add_argument(
+        "--examples", type=values.COUNT, default=100, metavar="N", help="held-out examples to compare (100)"
+    )
     made.add_argument(
         "--strategy",
         choices=("loop", "partly_unrolled", "unrolled", "auto"),
@@ -286,14 +297,14 @@ def _export(commands):
     )
     made.add_argument(
         "--growth",
-        type=_number(float, 1, 100),
+        type=values.number(float, 1, 100),
         default=1.0,
         metavar="X",
         help="how many times as large the file's constants may become to save products (1)",
     )
     made.add_argument(
         "--threads",
-        type=_number(int, 1, 256),
+        type=values.number(int, 1, 256),
         metavar="N",
         help="with --strategy auto: threads that the file may take; one is tried too (1)",
     )
@@ -307,7 +318,7 @@ def _demo(commands):
         "Some three minutes on two cores. Writes runs/demo: bundles, results.json, report.html.",
     )
     made.add_argument("--thorough", action="store_true", help="train longer, to a higher quality")
-    made.add_argument("--seed", type=SEED, default=0, metavar="N", help="of all that is drawn (0)")
+    made.add_argument("--seed", type=values.SEED, default=0, metavar="N", help="of all that is drawn (0)")
 
 
 def _run(made):
@@ -316,49 +327,3 @@ def _run(made):
 
 def _flag(name):
     return "--" + name.replace("_", "-")
-
-
-def _number(kind, least, most):
-    """Reads a number of a kind, in its bounds."""
-
-    def read(text):
-        value = kind(text)
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"expected a number from {least} to {most}. Received: {text}")
-        return value
-
-    read.__name__ = kind.__name__  # in argparse's words, where it is none at all
-    return read
-
-
-COUNT = _number(int, 1, 2**31 - 1)
-SEED = _number(int, 0, 2**32 - 1)
-SHARE = _number(float, 0, 1)
-
-
-def divides(text):
-    """Whether a text can stand between the columns of a table."""
-    return isinstance(text, str) and len(text) == 1 and text not in '\r\n"'
-
-
-def _delimiter(text):
-    """Reads one character; \\t is a tab."""
-    one = "\t" if text == "\\t" else text
-    if not divides(one):
-        raise argparse.ArgumentTypeError(f"expected one character, such as ';'. Received: {text!r}")
-    return one
-
-
-def _columns(count):
-    """Reads so many names or numbers of columns."""
-
-    def read(text):
-        columns = tuple(int(one) if re.fullmatch("-?[0-9]+", one) else one for one in text.split(","))
-        if len(columns) != count:
-            expected = {1: "one, no comma", 2: "two, with a comma", 3: "three, with commas"}[count]
-            raise argparse.ArgumentTypeError(f"expected {expected} between. Received: {text!r}")
-        if len(set(columns)) != count:
-            raise argparse.ArgumentTypeError(f"expected {count} different columns. Received: {text!r}")
-        return columns
-
-    return read

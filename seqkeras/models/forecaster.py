@@ -41,11 +41,11 @@ class AutoregressiveStack(keras.layers.Layer):
     def project(self, inputs):
         return inputs
 
-    def step(self, projected, state, step_ops):
+    def step(self, projected, state, ops):
         y, *rest = state
         x, new = y, ()
         for cell in self.stack:
-            layer_state = cell(x, tuple(rest[: cell.num_states]), ops=step_ops)  # as a layer, in its own precision
+            layer_state = cell(x, tuple(rest[: cell.num_states]), ops=ops)  # as a layer, in its own precision
             x, rest, new = layer_state[0], rest[cell.num_states :], new + tuple(layer_state)
         y = y + self.change(x) + projected
         return y, *new
@@ -105,7 +105,7 @@ class Forecaster(SequenceModel):
                 "Expected encoder='recurrent' and no quantiles with strategy='recursive'. "
                 f"Received: encoder={encoder!r}, quantiles={quantiles}"
             )
-        arguments.used("encoder", encoder, FORECASTERS, self)
+        arguments.used(self)
         self.quantiles = None if quantiles is None else arguments.quantiles(quantiles)
         arguments.share(dropout=dropout)
         (self._build_direct if strategy == "direct" else self._build_recursive)()

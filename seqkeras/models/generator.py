@@ -50,6 +50,7 @@ class SequenceGenerator(SequenceModel):
     ):
         super().__init__(**kwargs)
         arguments.positive(vocab_size=vocab_size, num_classes=num_classes, units=units)
+        arguments.choice("state", "input", "both", context=context)
         self.label_embedding = embedding(num_classes, units, name="label")
         self.label_embedding.build((None,))
         self.decoder = RecurrentDecoder(

@@ -1,4 +1,4 @@
-"""A Keras model that leaves Keras through `seqkeras.export`: what Keras's own ways would do wrong names it."""
+"""The base of models and searches: refuses Keras's own export and quantisation, and files whose weights have moved."""
 
 import keras
 
@@ -16,10 +16,13 @@ class KerasModel(keras.Model):
     refused before anything is changed.
     """
 
+    layout = LAYOUT
     uses = {}  # argument -> its table in `choices`
 
-    def get_config(self):
-        return {**super().get_config(), "layout": LAYOUT}
+    @classmethod
+    def idle(cls, config):
+        """The arguments, among those of a config, that others in it leave without a use."""
+        return {name for choice, table in cls.uses.items() for name in without_use(config.get(choice), table, config)}
 
     @classmethod
     def without_layout(cls, config):
@@ -30,8 +33,7 @@ class KerasModel(keras.Model):
         """
         layout, config = config.get("layout", 1), {key: one for key, one in config.items() if key != "layout"}
         if layout == 1:  # which held arguments without a use
-            idle = {name for choice, table in cls.uses.items() for name in without_use(config[choice], table, config)}
-            config = {key: one for key, one in config.items() if key not in idle}
+            config = {key: one for key, one in config.items() if key not in cls.idle(config)}
         moved = "transformer" in (config.get("encoder"), config.get("decoder")) or cls.__name__ in MOVED
         if layout < LAYOUT and moved:
             raise ValueError(

@@ -72,7 +72,7 @@ class LanguageModel(SequenceModel):
         super().__init__(**kwargs)
         arguments.choice("recurrent", "transformer", decoder=decoder)
         arguments.positive(vocab_size=vocab_size, units=units)
-        arguments.used("decoder", decoder, DECODERS, self)
+        arguments.used(self)
         if decoder == "transformer":
             arguments.positive(max_length=max_length)
             self.predictor = TransformerDecoder(

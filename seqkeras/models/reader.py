@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from seqkeras import arguments
-from seqkeras.choices import ENCODERS, SPELLING
+from seqkeras.choices import CHARACTERS, ENCODERS, SPELLING
 from seqkeras.encoders.bag import BagEncoder
 from seqkeras.encoders.convolution import ConvolutionEncoder
 from seqkeras.encoders.recurrent import RecurrentEncoder
@@ -56,14 +56,14 @@ class Reader(SequenceModel):
         word_dropout: share of the words that are read as UNKNOWN in training, their characters as they are: so words
             never seen are learnt.
 
-    An argument that the chosen encoder has no use for keeps its default.
+    An argument is refused if the chosen encoder, or reading by words alone, has no use for it.
 
     Call arguments: ids [B, T]; with `character_vocab_size` `{"ids": [B, T], "characters": [B, T, C]}`; where
     `vocab_size` is None `{"values": [B, T, D], "length": [B]}`.
     """
 
     shares_arguments = True
-    uses = {"encoder": ENCODERS}
+    uses = {"encoder": ENCODERS, "character_vocab_size": CHARACTERS}
     encoders = ("recurrent", "transformer", "convolution")
 
     def __init__(
@@ -104,10 +104,15 @@ class Reader(SequenceModel):
             character_vocab_size=character_vocab_size,
         )
         self._check_input()
-        arguments.used("encoder", encoder, ENCODERS, self)
-        if character_vocab_size is None:
-            arguments.used("character_vocab_size", None, {"a number": SPELLING}, self)
+        arguments.used(self)
         self._build_parts()
+
+    @classmethod
+    def idle(cls, config):
+        idle = super().idle(config)
+        if config.get("character_vocab_size") is None:
+            return idle
+        return idle - SPELLING - ({"cell"} if config.get("character_encoder") == "recurrent" else set())
 
     def _check_input(self):
         if (self.vocab_size is None) == (self.input_units is None):

@@ -94,6 +94,7 @@ class Seq2Seq(EncoderDecoder):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        arguments.choice("state", "input", "both", context=context)
         arguments.positive(vocab_size=vocab_size, units=units)
         arguments.positive_or_none(target_vocab_size=target_vocab_size, embedding_units=embedding_units)
         width = embedding_units or units

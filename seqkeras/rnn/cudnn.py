@@ -5,6 +5,7 @@ traced with a GPU holds cuDNN's operators, which CPUs have not; what `export` wr
 """
 
 import functools
+import threading
 import warnings
 
 import keras
@@ -74,19 +75,30 @@ def loop(cell, inputs, mask, state, *, reverse=False, noise=None, pooling=None):
 
 def _all_steps(cell, inputs, mask, state, reverse):
     """(outputs [B, T, H] in the order of the input, final state), by the layer of Keras with the cell's weights."""
-    kind, weights = AS_KERAS[type(cell)]
-    layer, names = _layer(kind, cell.units, reverse, cell.dtype_policy.name), ("kernel", "recurrent_kernel", "bias")
-    for name, weight in zip(names, weights(cell), strict=True):  # the cell's own: `build` would make others
-        setattr(layer.cell, name, ops.cast(weight, cell.compute_dtype))
-    outputs, *final = layer(inputs, mask=mask, initial_state=list(state))
-    for name in names:
-        delattr(layer.cell, name)
+    _, weights = AS_KERAS[type(cell)]
+    layer, names = layer_for(cell, reverse), ("kernel", "recurrent_kernel", "bias")
+    with _lock:
+        try:
+            for name, weight in zip(names, weights(cell), strict=True):  # the cell's own: `build` would make others
+                setattr(layer.cell, name, ops.cast(weight, cell.compute_dtype))
+            outputs, *final = layer(inputs, mask=mask, initial_state=list(state))
+        finally:
+            for name in names:
+                layer.cell.__dict__.pop(name, None)
     return tf.reverse(outputs, [1]) if reverse else outputs, tuple(final)
+
+
+_lock = threading.Lock()  # one layer of Keras serves all cells of its kind and size, one after the other
+
+
+def layer_for(cell, reverse):
+    """The layer of Keras, without weights, for a cell; made once, which should be before any graph."""
+    return _layer(AS_KERAS[type(cell)][0], cell.units, reverse, cell.dtype_policy.name)
 
 
 @functools.cache
 def _layer(kind, units, reverse, dtype):
-    """A layer of Keras without weights; its seed is fixed, for one of its own would change what others draw."""
+    """Its seed is fixed, for one of its own would change what others draw."""
     with tf.init_scope():
         layer = kind(units, go_backwards=reverse, return_sequences=True, return_state=True, dtype=dtype, seed=0)
     layer.built = layer.cell.built = True

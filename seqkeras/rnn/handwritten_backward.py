@@ -25,6 +25,7 @@ from seqkeras.rnn import chunking, second_derivatives
 from seqkeras.rnn.loops import mask_at, masked_outputs, masked_step, project, time_loop
 from seqkeras.rnn.weights import index_of, product, reading
 from seqkeras.rnn.xla import blocked_matmul, column_blocks, compiled, shared
+from seqkeras.saving import has_whole_config
 
 
 @time_loop
@@ -108,9 +109,8 @@ def plan_of(cell, projected, state, weights):
         [tf.TensorSpec((2, x.shape[-1]), x.dtype) for x in given[0]],
         [tf.TensorSpec(w.shape, w.dtype) for w in weights],
     )
-    key = str(specs)
-    known = _plans.setdefault(cell, {})
-    if key not in known:
+    known, key = _plans.setdefault(cell, {}), str(specs)
+    if key not in known or not has_whole_config(cell):  # a cell that may change is read anew
         with tf.init_scope():
             known[key] = _read_plan(cell, *specs)
     return known[key]

@@ -33,8 +33,7 @@ class Looping:
     step_ops: StepOps = STEP_OPS
 
 
-FASTEST = Looping()
-_looping = contextvars.ContextVar("looping", default=FASTEST)
+_looping = contextvars.ContextVar("looping", default=Looping())  # noqa: B039 - which is frozen
 
 
 @contextlib.contextmanager
@@ -61,7 +60,7 @@ class Recurrence(Masked):
         initial_state: tuple of [B, H], or None for zeros.
         targets: the true outputs [B, T, H], to train a network that recurs from its output alone; see
             `loops.teacher_forced`.
-        pooling: one of `pooling`, to make one vector of the outputs.
+        pooling: one of `layers.pooling`, to make one vector of the outputs.
 
     Returns:
         (outputs [B, T, H], or with a pooling its vector [B, H]; final state).
@@ -71,6 +70,8 @@ class Recurrence(Masked):
         super().__init__(**kwargs)
         self.by_cudnn = keras.backend.backend() == "tensorflow" and cudnn.permits(cell)
         self.supports_jit = not self.by_cudnn  # XLA compiles no cuDNN
+        if self.by_cudnn:
+            cudnn.layer_for(cell, reverse)
 
     def build(self, input_shape):
         if not self.cell.built:

@@ -36,8 +36,8 @@ class Probed:
     def project(self, *given):
         return self.change(self.cell.project(*given))
 
-    def step(self, projected, state, step_ops):
-        return self.cell.step(projected, state, step_ops)
+    def step(self, projected, state, ops):
+        return self.cell.step(projected, state, ops)
 
 
 class Probe(keras.Model):
