@@ -11,13 +11,13 @@ from seqkeras.tokens import END, PAD, START, UNKNOWN
 
 MEANT = {
     "label": "a class's place among the labels in manifest.json, from 0",
-    "values": "a row per step{scaled}, zeros behind the last",
+    "values": "a row per step{scaled}, zeros after the last",
     "length": "how many steps there are in values",
     "uniform": "random numbers from 0 to just below 1, new ones for each call",
     "temperature": "below 1 likely tokens are favoured, at 0 the likeliest is taken; exported with {temperature}",
 }
 ANSWERS = {
-    "ids": f"ids of a text, END ({END}) behind the last, then PAD ({PAD}); tokenizers/{{role}} makes text of them",
+    "ids": f"ids of a text, END ({END}) after the last, then PAD ({PAD}); tokenizers/{{role}} makes text of them",
     "log_probability": "natural logarithm of the probability that the model gives these ids, END included; that of a "
     "prompt is 1, and temperature does not change it",
     "probabilities": "one for each label, in the order of manifest.json",
@@ -151,7 +151,7 @@ def notes(manifest):
     said = []
     for name, one in signature["inputs"].items():
         if name in READS:
-            end = f", END ({END}) behind them" if tokenizers[READS[name]]["end"] else ""
+            end = f", END ({END}) after them" if tokenizers[READS[name]]["end"] else ""
             each = ", a row per word" if len(one["shape"]) == 3 else ""
             meant = f"ids that tokenizers/{READS[name]} makes of the text{each}{end}, then PAD ({PAD})"
         else:

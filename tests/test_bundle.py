@@ -343,9 +343,9 @@ def test_snippets_name_signature_inputs_and_shapes():
         (
             "attention",
             [
-                "source, int32 [1, 16]: ids that tokenizers/source makes of the text, END (2) behind them, "
+                "source, int32 [1, 16]: ids that tokenizers/source makes of the text, END (2) after them, "
                 "then PAD (0).",
-                "ids (the answer), int32 [1, 12]: ids of a text, END (2) behind the last, then PAD (0); "
+                "ids (the answer), int32 [1, 12]: ids of a text, END (2) after the last, then PAD (0); "
                 "tokenizers/target makes text of them.",
             ],
         ),
@@ -389,7 +389,7 @@ def test_snippets_name_signature_inputs_and_shapes():
             "forecast",
             [
                 "values, float32 [1, 10, 2]: a row per step, scaled: (value - mean) / deviation, "
-                "mean [20.0, -3.0], deviation [5.0, 0.5], zeros behind the last.",
+                "mean [20.0, -3.0], deviation [5.0, 0.5], zeros after the last.",
                 "next (the answer), float32 [1, 3, 2]: the values that follow, a row per step, "
                 "scaled: value = next * deviation + mean, as above.",
             ],

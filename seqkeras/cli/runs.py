@@ -1,8 +1,8 @@
 """A run: a trained model in one folder, with all it needs to be used, looked at and repeated.
 
 model.keras        what answers: a classifier, or a greedy search over a trained model
-tokenizers/        a folder a role; labels.json where there are classes
-history.csv        a line an epoch
+tokenizers/        a folder per role; labels.json where there are classes
+history.csv        a line per epoch
 settings.json      what was asked for, and the versions it was asked of
 manifest.json      checksums of the parts
 held_out.jsonl.gz  records that the model has not learnt from: those of --test, else those of validation
