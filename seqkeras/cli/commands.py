@@ -106,7 +106,7 @@ def export(asked):
     if rows:
         tables.show("milliseconds a text; threads", rows)
     tables.show("on held-out examples", {asked.name: quality})
-    tables.show("beside Keras", {way: row for way, row in manifest["parity"].items() if isinstance(row, dict)})
+    tables.show("compared with Keras", {way: row for way, row in manifest["parity"].items() if isinstance(row, dict)})
 
 
 def demo(asked):
