@@ -193,7 +193,7 @@ class Run:
         """
         texts = [one[: len(one) // 2] for one in records.column(0)] if self.task == "language" else records.column(0)
         inputs = self.inputs(texts, length)
-        metric = self.metric(texts, records) if quantize else None
+        metric = self.metric(records, texts) if quantize else None
         return export.write_bundle(
             self.model,
             folder,
@@ -208,10 +208,14 @@ class Run:
             **options,
         )
 
-    def metric(self, texts, records):
-        """What smaller weights may worsen: a function of the outputs for these texts, 1 at best."""
+    def metric(self, records, texts=None):
+        """What smaller weights may worsen: a function of the outputs for records, or these texts of them, 1 at best."""
         if self.writes:
-            references = records.column(1) if self.task == "translate" else self.answers(texts)
+            references = (
+                records.column(1)
+                if self.task == "translate"
+                else self.answers(records.column(0) if texts is None else texts)
+            )
             decode = self.tokenizers[WRITES[self.task]].decode
             return lambda outputs: 1 - metrics.edit_rate(decode(outputs["ids"]), references)
         wanted = {column: self.wanted(records, column) for column in COMMANDS[self.task].labels}

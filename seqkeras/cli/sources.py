@@ -64,7 +64,11 @@ def _read(paths, settings):
             expect_file(one)
         return BY_LINE[task](*paths, encoding=encoding)
     if len(paths) != 1:
-        several = f", or {len(names)} of the same number of lines: {', '.join(names)}" if task in BY_LINE else ""
+        several = (
+            f", or {('one', 'two', 'three')[len(names) - 1]} of the same number of lines: {', '.join(names)}"
+            if task in BY_LINE
+            else ""
+        )
         raise ValueError(f"Expected one file{several}. Received: {' '.join(paths)}")
     if path.startswith("tfds:"):
         name, _, split = path.rpartition("/")
