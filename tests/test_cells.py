@@ -644,7 +644,7 @@ def test_layer_normalisation_holds_large_values_in_half_precision(cell, dtype, s
 
 def test_two_cells_of_one_name_are_refused():
     twin = type("GRU", (cells.Cell,), {"__module__": "somewhere_else"})
-    with pytest.raises(ValueError, match="Expected one cell of a name. Received: gru in"):
+    with pytest.raises(ValueError, match="Expected one cell of a name; call yours otherwise. Received: gru in"):
         cells.make("gru", 3)
     del twin
     gc.collect()

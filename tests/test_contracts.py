@@ -1,5 +1,6 @@
 """Cells, loops and decoders keep the contracts of docs/architecture.md."""
 
+import gc
 import inspect
 
 import keras
@@ -16,6 +17,7 @@ from seqkeras.export.loops import STRATEGIES
 from seqkeras.models.forecaster import AutoregressiveStack
 from seqkeras.rnn import cudnn, handwritten_backward, inference
 from seqkeras.rnn.loops import inference_loop, scan
+from seqkeras.rnn.recurrence import Recurrence
 from tests.unrolled import unrolled
 
 B, T, D, H = 2, 3, 4, 4
@@ -142,3 +144,46 @@ def test_encoder_contract(name):
     memory, summary = encoder(tf.random.normal((B, T, D)), mask=mask)
     assert memory.shape == (B, T, encoder.width) and summary.shape == (B, encoder.width)
     assert not np.any(memory[~mask])
+
+
+@pytest.fixture
+def own():
+    """Makes a cell of a class of its own with two vectors of state, by its step; the class is gone after the test."""
+    made = []
+
+    def make(step):
+        made.append(type("Mine", (cells.Cell,), {"step": step, "num_states": 2, "__module__": __name__}))
+        return made[-1](H)
+
+    yield make
+    made.clear()
+    gc.collect()
+
+
+@pytest.mark.parametrize(
+    ("returned", "received"),
+    [(lambda h, c: h, "Tensor"), (lambda h, c: (h,), "1 tensors"), (lambda h, c: None, "NoneType")],
+)
+def test_a_step_that_does_not_return_the_state_is_told(returned, received, own):
+    cell = own(lambda self, projected, state, ops: returned(*state))
+    with pytest.raises(ValueError, match=f"Mine.step to return the state, a tuple of 2. Received: .*{received}"):
+        Recurrence(cell)(tf.ones((B, T, D)))
+
+
+def test_a_step_of_version_0_1_is_told(own):
+    cell = own(lambda self, projected, state: (projected, (projected,)))
+    with pytest.raises(
+        ValueError, match=r"Expected Own.step\(projected, state, ops\). Received: step\(projected, state"
+    ):
+        Recurrence(cell)
+
+
+def test_the_name_of_a_cell_is_a_string_and_others_stay_when_one_is_taken():
+    with pytest.raises(ValueError, match="Expected the name of a cell"):
+        cells.make(cells.LSTM, H)
+    twin = type("GRU", (cells.Cell,), {"__module__": "somewhere_else"})
+    assert type(cells.make("lstm", H)) is cells.LSTM
+    with pytest.raises(ValueError, match="call yours otherwise. Received: gru in"):
+        cells.make("gru", H)
+    del twin
+    gc.collect()

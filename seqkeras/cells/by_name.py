@@ -6,15 +6,15 @@ from seqkeras.cells.simple import SimpleRNN
 
 def names():
     """The names `cell=` accepts, lower-case, and their classes: every subclass of `Cell`, yours included."""
+    return {name: classes[-1] for name, classes in _classes().items()}
+
+
+def _classes():
+    """Name -> the classes of that name, one per module, the newest, as when a notebook's cell is run again."""
     known = {}
     for cls in _subclasses(Cell):
-        name = cls.__name__.lower()
-        if name in known and known[name].__module__ != cls.__module__:
-            raise ValueError(
-                f"Expected one cell of a name. Received: {name} in {known[name].__module__} and in {cls.__module__}"
-            )
-        known[name] = cls  # of one module the newest, as when a notebook's cell is run again
-    return known
+        known.setdefault(cls.__name__.lower(), {})[cls.__module__] = cls
+    return {name: list(by_module.values()) for name, by_module in known.items()}
 
 
 def make(name, units):
@@ -25,12 +25,17 @@ def make(name, units):
         units: width H.
 
     Raises:
-        ValueError: no cell has that name, or not that activation; the message lists those that exist.
+        ValueError: no cell has that name, or several have, or not that activation; the message lists those that exist.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"Expected the name of a cell, as cell='lstm' or that of your class. Received: cell={name!r}")
     known = names()
-    kind, _, activation = str(name).lower().partition(":")
+    kind, _, activation = name.lower().partition(":")
     if kind not in known:
         raise ValueError(f"Expected cell to be one of {', '.join(sorted(known))}. Received: cell={name!r}")
+    if len(same := _classes()[kind]) > 1:
+        places = " and in ".join(cls.__module__ for cls in same)
+        raise ValueError(f"Expected one cell of a name; call yours otherwise. Received: {kind} in {places}")
     if not activation:
         return known[kind](units)
     if not issubclass(known[kind], SimpleRNN):

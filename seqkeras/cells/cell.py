@@ -8,6 +8,14 @@
 loops over time in `rnn` serve every cell; a new cell is a subclass of `Cell` and nothing else, and is then known by its
 class name wherever there is a `cell=`.
 
+    class LeakyRNN(Cell):                                       SequenceClassifier(..., cell="leakyrnn")
+        def step(self, projected, state, ops):
+            (h,) = state
+            return (0.9 * h + 0.1 * ops.tanh(projected + ops.matmul(h, self.recurrent_kernel)),)
+
+With `gates = "zn"` there are two blocks of columns, which `self.split(projected)` gives; `num_states` counts the
+vectors of the state. A `.keras` file with a cell of yours is loaded after its class has been defined.
+
 Letters: B batch, T time, D input width, H units; x_t input, h_t hidden state, W input matrix, U recurrent matrix,
 b bias; * is the element-wise product.
 """

@@ -115,6 +115,10 @@ def masked_step(cell, step_ops=STEP_OPS):
 
     def step(projected, mask, state):
         new = cell.step(projected, state, step_ops)
+        if not isinstance(new, (tuple, list)) or len(new) != len(state):
+            received = f"{len(new)} tensors" if isinstance(new, (tuple, list)) else type(new).__name__
+            name = f"{type(cell).__name__}.step"
+            raise ValueError(f"Expected {name} to return the state, a tuple of {len(state)}. Received: {received}")
         if mask is None:
             return tuple(new)
         return tuple(ops.where(mask[:, None], n, s) for n, s in zip(new, state, strict=True))

@@ -3,6 +3,7 @@
 import contextlib
 import contextvars
 import dataclasses
+import inspect
 from collections.abc import Callable
 
 import keras
@@ -68,6 +69,11 @@ class Recurrence(Masked):
 
     def __init__(self, cell, reverse=False, **kwargs):
         super().__init__(**kwargs)
+        parameters = list(inspect.signature(cell.step).parameters)
+        if len(parameters) != 3:
+            raise ValueError(
+                f"Expected {type(cell).__name__}.step(projected, state, ops). Received: step({', '.join(parameters)})"
+            )
         self.by_cudnn = keras.backend.backend() == "tensorflow" and cudnn.permits(cell)
         self.supports_jit = not self.by_cudnn  # XLA compiles no cuDNN
         if self.by_cudnn:
