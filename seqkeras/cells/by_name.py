@@ -27,12 +27,11 @@ def make(name, units):
     Raises:
         ValueError: no cell has that name, or several have, or not that activation; the message lists those that exist.
     """
-    if not isinstance(name, str):
-        raise ValueError(f"Expected the name of a cell, as cell='lstm' or that of your class. Received: cell={name!r}")
     known = names()
-    kind, _, activation = name.lower().partition(":")
+    kind, _, activation = str(name).lower().partition(":")
     if kind not in known:
-        raise ValueError(f"Expected cell to be one of {', '.join(sorted(known))}. Received: cell={name!r}")
+        by_name = "" if isinstance(name, str) else ", by its name"
+        raise ValueError(f"Expected cell to be one of {', '.join(sorted(known))}{by_name}. Received: cell={name!r}")
     if len(same := _classes()[kind]) > 1:
         places = " and in ".join(cls.__module__ for cls in same)
         raise ValueError(f"Expected one cell of a name; call yours otherwise. Received: {kind} in {places}")
