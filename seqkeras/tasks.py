@@ -7,7 +7,7 @@ takes time, so that `--help` comes at once.
 from typing import NamedTuple
 
 WORDS = {"ids": "text", "characters": "characters"}
-BY_CLASS = "a folder a class"
+BY_CLASS = "a folder per class"
 BY_COLUMN = "a folder with seq.in, seq.out and label"
 
 

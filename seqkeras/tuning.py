@@ -35,8 +35,8 @@ class SearchSpace(keras_tuner.HyperModel):
         self.arguments = arguments
 
     def build(self, hp):
-        idle = self.model.idle({**dict.fromkeys(self.choices), **DEFAULTS, **self.arguments})
-        searched = {name: values for name, values in self.choices.items() if name not in idle | self.arguments.keys()}
+        settled = self.model.idle(self.arguments) | self.arguments.keys()
+        searched = {name: values for name, values in self.choices.items() if name not in settled}
         chosen = {name: hp.Choice(name, values) for name, values in searched.items()}
         model = self.model(**chosen, **self.arguments)
         model.compile(
@@ -50,7 +50,6 @@ class SearchSpace(keras_tuner.HyperModel):
         return [metrics.TokenAccuracy(), metrics.ExactMatch(), metrics.Perplexity()]
 
 
-DEFAULTS = {"encoder": "recurrent", "decoder": "recurrent"}
 RECURRENT = {
     "units": [64, 128, 256],
     "num_layers": [1, 2, 3],

@@ -116,6 +116,19 @@ def test_a_language_model_is_evaluated_exported_and_begins_from_nothing(continue
         assert nothing and nothing in CYCLE and bundle("abcda") == some
 
 
+def test_a_table_is_no_text_per_line_and_a_delimiter_is_for_a_table(here, capfd):
+    said = error(f"train language said.tsv --name lines {QUICK}", capfd)
+    assert (
+        "Expected 1 column, text. Received: 2 in " in said and "said.tsv; choose with --columns, such as --co" in said
+    )
+    assert "Expected a table" in error(f"train language a.txt --name lines --delimiter ; {QUICK}", capfd)
+
+
+def test_a_seed_is_for_a_temperature(capfd):
+    assert run("predict said cats --seed 1") == 2
+    assert "expected --temperature, which --seed is for" in capfd.readouterr().err
+
+
 def test_a_temperature_is_for_models_that_write(here, capfd):
     assert "Expected a model that writes with a temperature" in error("predict said cats --temperature 1", capfd)
 

@@ -101,3 +101,10 @@ def test_attention_weights_can_be_looked_at(seed):
     assert weights.shape == (B, T, S)
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
     assert not np.any(weights[1, :, 2:])
+
+
+def test_a_memory_and_a_context_come_together():
+    memory = keras.ops.ones((B, M))
+    for context, given in ((None, memory), ("both", None)):
+        with pytest.raises(ValueError, match="Expected a memory unless context is None"):
+            RecurrentDecoder(V, 4, context=context).start(given)

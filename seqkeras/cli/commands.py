@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from itertools import compress
 
 from seqkeras.cli import runs, settings, sources, tables, training
 from seqkeras.cli.preconditions import run_folder
@@ -46,14 +47,15 @@ def predict(asked):
     texts = asked.text or _lines(asked.file)
     for start in range(0, len(texts), 256):
         some = texts[start : start + 256]
-        told = [text for text in some if text.strip() or run.task == "language"]
+        answered = [bool(text.strip()) or run.task == "language" for text in some]
+        told = list(compress(some, answered))
         for text, row in zip(told, run.rows(told), strict=True):
             if len(row) > run.max_length:
                 say(f"Expected at most {run.max_length} tokens. Received: {len(row)} in text={text[:60]!r}, cut there")
         with working("answering"):
-            answers = iter(run.answers(told, asked.temperature, asked.seed + start) if told else ())
-        for text in some:
-            print(_said(next(answers)) if text in told else "")
+            answers = iter(run.answers(told, asked.temperature, (asked.seed or 0) + start) if told else ())
+        for one in answered:
+            print(_said(next(answers)) if one else "")
 
 
 def _lines(path):

@@ -191,9 +191,8 @@ class Run:
         With weights of 8 or 16 bits the answers may differ from the model's by `bound`: in accuracy, or in character
         edits compared with the references (when generating: with what the model itself says).
         """
-        texts = [one[: len(one) // 2] for one in records.column(0)] if self.task == "language" else records.column(0)
-        inputs = self.inputs(texts, length)
-        metric = self.metric(records, texts) if quantize else None
+        inputs = self.inputs(self.texts(records), length)
+        metric = self.metric(records) if quantize else None
         return export.write_bundle(
             self.model,
             folder,
@@ -208,14 +207,15 @@ class Run:
             **options,
         )
 
-    def metric(self, records, texts=None):
-        """What smaller weights may worsen: a function of the outputs for records, or these texts of them, 1 at best."""
+    def texts(self, records):
+        """What the model is given of records: their first column; of a language model the first half of each text."""
+        whole = records.column(0)
+        return [text[: len(text) // 2] for text in whole] if self.task == "language" else whole
+
+    def metric(self, records):
+        """What smaller weights may worsen: a function of the outputs, 1 at best."""
         if self.writes:
-            references = (
-                records.column(1)
-                if self.task == "translate"
-                else self.answers(records.column(0) if texts is None else texts)
-            )
+            references = records.column(1) if self.task == "translate" else self.answers(self.texts(records))
             decode = self.tokenizers[WRITES[self.task]].decode
             return lambda outputs: 1 - metrics.edit_rate(decode(outputs["ids"]), references)
         wanted = {column: self.wanted(records, column) for column in COMMANDS[self.task].labels}

@@ -47,8 +47,8 @@ def read(paths, settings):
 
     Several paths are files that say the same line by line: source and target; words, tags and, of a joint task, label.
     One path is a folder (a folder a class, or a file a class; with words and tags `seq.in`, `seq.out` and `label`), a
-    `.jsonl` file, `tfds:NAME/SPLIT`, or a table; of words and tags a CoNLL file; of texts alone a text per line, or a
-    table where there are `--columns`. A list of words becomes a text.
+    `.jsonl` file, `tfds:NAME/SPLIT`, or a table; of words and tags a CoNLL file; of texts alone a text per line,
+    unless it is a .tsv or .csv or there are `--columns`. A list of words becomes a text.
     """
     names = COMMANDS[settings["task"]].columns
     return checked(_read(paths, settings), names, "the data")
@@ -57,18 +57,15 @@ def read(paths, settings):
 def _read(paths, settings):
     task, encoding, columns = settings["task"], settings["encoding"], settings["columns"]
     names, path = COMMANDS[task].columns, paths[0]
-    if settings["delimiter"] is not None and not _is_table(paths, task):
+    if settings["delimiter"] is not None and not _is_table(paths, task, columns):
         raise ValueError(f"Expected a table, which --delimiter is for. Received: {' '.join(paths)}")
     if len(paths) == len(names) and task in BY_LINE:
         for one in paths:
             expect_file(one)
         return BY_LINE[task](*paths, encoding=encoding)
     if len(paths) != 1:
-        several = (
-            f", or {('one', 'two', 'three')[len(names) - 1]} of the same number of lines: {', '.join(names)}"
-            if task in BY_LINE
-            else ""
-        )
+        count = ("one", "two", "three")[len(names) - 1]
+        several = f", or {count} of the same number of lines: {', '.join(names)}" if task in BY_LINE else ""
         raise ValueError(f"Expected one file{several}. Received: {' '.join(paths)}")
     if path.startswith("tfds:"):
         name, _, split = path.rpartition("/")
@@ -87,7 +84,7 @@ def _read(paths, settings):
         return readers.json_lines(path, columns or names, encoding=encoding)
     if task == "tag" and suffix != ".csv":
         return readers.conll(path, columns, encoding=encoding)
-    if task == "language" and columns is None:
+    if task == "language" and not _is_table(paths, task, columns):
         return readers.lines(path, encoding=encoding)
     found = readers.table(path, columns, settings["delimiter"], settings["header"] or None, encoding)
     found = chosen(found, path, names) if columns is None else found
@@ -96,11 +93,12 @@ def _read(paths, settings):
     return found
 
 
-def _is_table(paths, task):
-    """Whether what is named is read as a table."""
+def _is_table(paths, task, columns):
+    """Whether what is named is read as a table; of texts alone by its name, or where columns are chosen."""
     suffix = unzipped(paths[0]).suffix.lower()
     read_otherwise = paths[0].startswith("tfds:") or Path(paths[0]).is_dir() or suffix == ".jsonl"
-    return len(paths) == 1 and not read_otherwise and (task != "tag" or suffix == ".csv")
+    lines = task == "language" and columns is None and suffix not in (".tsv", ".csv")
+    return len(paths) == 1 and not read_otherwise and not lines and (task != "tag" or suffix == ".csv")
 
 
 def chosen(records, path, names):
@@ -113,10 +111,12 @@ def chosen(records, path, names):
         return records.select(*names)
     if len(records[0]) != len(names):
         row = " | ".join(str(value)[:40] for value in records[0])
+        wanted = f"{len(names)} columns" if len(names) > 1 else "1 column"
+        numbers = ",".join(str(i) for i in range(len(names)))
         few = f"; put tabs between the columns, or commas in a .csv file: {row}"
         raise ValueError(
-            f"Expected {len(names)} columns, {', '.join(names)}. Received: {len(records[0])} in {path}"
-            + (f"; choose with --columns, such as --columns 0,1: {row}" if len(records[0]) > len(names) else few)
+            f"Expected {wanted}, {', '.join(names)}. Received: {len(records[0])} in {path}"
+            + (f"; choose with --columns, such as --columns {numbers}: {row}" if len(records[0]) > len(names) else few)
         )
     return records
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import keras
 
 from seqkeras import folders, pipelines, public, search
-from seqkeras.choices import without_use
 from seqkeras.cli import integrity, preconditions, progress, sources
 from seqkeras.pipelines import files
 from seqkeras.tasks import COMMANDS, WRITES
@@ -45,9 +44,7 @@ def read(settings):
 def prepare(records, settings, tokenizers=None, labels=None, **options):
     """The batches of a task: the `Data` of its function in `pipelines`, `records` a dict of split -> Records."""
     options |= {name: settings[name] for name in ("batch_size", "max_length", "seed")}
-    few = (
-        len(records.get("train", ())) < FEWEST_BATCHES * settings["batch_size"]
-    )  # where every example of an epoch counts
+    few = len(records.get("train", ())) < FEWEST_BATCHES * settings["batch_size"]  # every example counts
     options |= {"num_buckets": settings["buckets"], "fixed_shapes": not few}
     task = COMMANDS[settings["task"]]
     if task.labels:
@@ -66,9 +63,7 @@ def build(settings, tokenizers, labels):
         sizes["target_vocab_size"] = tokenizers["target"].vocab_size
     first = next(iter(tokenizers.values()))
     model = getattr(public, settings["model"])
-    chosen = ((settings["options"].get(name, "recurrent"), table) for name, table in model.uses.items())
-    idle = any(without_use(choice, table, ["max_length"]) for choice, table in chosen)
-    if "max_length" in inspect.signature(model).parameters and not idle:
+    if "max_length" in set(inspect.signature(model).parameters) - model.idle(settings["options"]):
         sizes["max_length"] = settings["max_length"]
     return model(vocab_size=first.vocab_size, **sizes, **settings["options"])
 

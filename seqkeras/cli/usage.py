@@ -54,6 +54,8 @@ def understood(arguments=None):
         asked.parser.error(f"expected a plain name for the run. Received: {asked.name!r}")
     if asked.command == "train":
         _check_train(asked)
+    if asked.command == "predict" and asked.seed is not None and asked.temperature is None:
+        asked.parser.error("expected --temperature, which --seed is for. Received: --seed alone")
     if asked.command == "export":
         if asked.bound is not None and not (asked.int8 or asked.float16):
             asked.parser.error("expected --int8 or --float16, which --bound is for. Received: --bound alone")
@@ -267,7 +269,7 @@ def _predict(commands):
         metavar="X",
         help="of a model that writes: draw tokens, likely ones more often the lower it is (the likeliest token)",
     )
-    made.add_argument("--seed", type=values.SEED, default=0, metavar="N", help="of what is drawn (0)")
+    made.add_argument("--seed", type=values.SEED, metavar="N", help="of what is drawn with --temperature (0)")
 
 
 def _export(commands):

@@ -159,6 +159,8 @@ class RecurrentDecoder(RecurrentStack):
 
     def start(self, memory=None, mask=None, batch=None):
         """The state before the first token, of a memory, or without one of the size of a batch."""
+        if (memory is None) != (self.context is None):
+            raise ValueError(f"Expected a memory unless context is None. Received: {memory=}, context={self.context!r}")
         if self.context == "state":
             return self.initial_state(memory)
         if self.context == "both":

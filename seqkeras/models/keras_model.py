@@ -1,5 +1,7 @@
 """The base of models and searches: refuses Keras's own export and quantisation, and files whose weights have moved."""
 
+import inspect
+
 import keras
 
 from seqkeras.choices import without_use
@@ -21,8 +23,9 @@ class KerasModel(keras.Model):
 
     @classmethod
     def idle(cls, config):
-        """The arguments, among those of a config, that others in it leave without a use."""
-        return {name for choice, table in cls.uses.items() for name in without_use(config.get(choice), table, config)}
+        """The constructor's arguments that a config, what it lacks being at its default, leaves without a use."""
+        known = {one.name: one.default for one in inspect.signature(cls.__init__).parameters.values()} | dict(config)
+        return {name for choice, table in cls.uses.items() for name in without_use(known[choice], table, known)}
 
     @classmethod
     def without_layout(cls, config):

@@ -104,9 +104,8 @@ _plans = weakref.WeakKeyDictionary()  # cell -> {shapes and dtypes: plan}
 
 def plan_of(cell, projected, state, weights):
     """The `Plan` of a cell's step, read from the graph of one step."""
-    given = (projected, *state), weights
     specs = (
-        [tf.TensorSpec((2, x.shape[-1]), x.dtype) for x in given[0]],
+        [tf.TensorSpec((2, x.shape[-1]), x.dtype) for x in (projected, *state)],
         [tf.TensorSpec(w.shape, w.dtype) for w in weights],
     )
     known, key = _plans.setdefault(cell, {}), str(specs)
@@ -126,7 +125,7 @@ def _read_plan(cell, specs, weight_specs):
         def matmul(h, u):
             z = product(h, u)
             if index_of(u, variables) is not None:
-                found.append((z, index_of(u, variables), _node_among(h, state)))
+                found.append((z, index_of(u, variables), index_of(h, state)))
             return z
 
         with reading(variables, weights):
@@ -138,11 +137,6 @@ def _read_plan(cell, specs, weight_specs):
         Product(weight, state, any(z is one for one in sums) and len(z.consumers()) == 1) for z, weight, state in found
     ]
     return Plan(tuple(products))
-
-
-def _node_among(tensor, tensors):
-    """Which of the tensors of a graph a tensor is, or None."""
-    return next((i for i, one in enumerate(tensors) if one is tensor), None)
 
 
 def _summed_with(tensor):

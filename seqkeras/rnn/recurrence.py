@@ -86,9 +86,9 @@ class Recurrence(Masked):
     def call(self, inputs, mask=None, initial_state=None, training=False, targets=None, pooling=None):
         batch, length = ops.shape(inputs)[:2]
         state = tuple(self.cell.initial_state(batch) if initial_state is None else initial_state)
-        noise = self.cell.draw(length, batch, inputs.shape[2]) if training and isinstance(self.cell, Noise) else None
         if inputs.shape[1] == 0:  # nothing to run over
             return pooled(ops.zeros((batch, 0, self.cell.units), dtype=inputs.dtype), mask, state, pooling)
+        noise = self.cell.draw(length, batch, inputs.shape[2]) if training and isinstance(self.cell, Noise) else None
         if targets is not None:
             if self.cell.num_states != 1:
                 raise ValueError(

@@ -15,9 +15,9 @@ def reading(variables, weights):
         yield
 
 
-def index_of(u, variables):
-    """Which of the variables u is, or None."""
-    return next((i for i, v in enumerate(variables) if v is u), None)
+def index_of(one, many):
+    """Which of many, variables or a graph's tensors, one is; or None."""
+    return next((i for i, other in enumerate(many) if other is one), None)
 
 
 def product(h, u):
